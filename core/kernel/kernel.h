@@ -67,6 +67,11 @@ typedef struct hk_kernels {
     void (*conv_backward_input)(void *self, const hk_conv_args *a, const float *dy, float *dx); /* dx = */
     void (*conv_backward_weight)(void *self, const hk_conv_args *a, hk_view x, const float *dy,
                                  float *dw);                                           /* dw += */
+
+    /* Rows of c floats, 0 or not 0, to rows of bits; returns the number of bits set. */
+    size_t (*pack)(size_t rows, size_t c, const float *s, uint32_t *bits);
+    /* Rows of bits to rows of c floats, scale or 0. */
+    void (*unpack)(size_t rows, size_t c, const uint32_t *bits, float scale, float *x);
 } hk_kernels;
 
 /* The definition: serial, no packed bytes, no scratch. */

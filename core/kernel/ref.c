@@ -119,8 +119,32 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
         }
 }
 
+static size_t pack(size_t rows, size_t c, const float *s, uint32_t *bits)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < rows; r++, s += c)
+        for (size_t first = 0; first < c; first += 32) {
+            uint32_t word = 0;
+            for (size_t k = 0; k < 32 && first + k < c; k++) {
+                uint32_t bit = s[first + k] != 0.0f;
+                word |= bit << k;
+                count += bit;
+            }
+            *bits++ = word;
+        }
+    return count;
+}
+
+static void unpack(size_t rows, size_t c, const uint32_t *bits, float scale, float *x)
+{
+    const size_t words = (c + 31) / 32;
+    for (size_t r = 0; r < rows; r++, x += c, bits += words)
+        for (size_t k = 0; k < c; k++) x[k] = (float)(bits[k / 32] >> (k % 32) & 1u) * scale;
+}
+
 const hk_kernels hk_kernels_ref = {
     .name = "ref", .workers = 1, .parallel = parallel,
     .conv_sizes = conv_sizes, .conv_prepare = conv_prepare, .conv_forward = conv_forward,
     .conv_backward_input = conv_backward_input, .conv_backward_weight = conv_backward_weight,
+    .pack = pack, .unpack = unpack,
 };
