@@ -1,0 +1,453 @@
+/* For authors of members: the operations table of each family, and what a member sees of the net.
+ *
+ * A member is one file that exports one const table, and one line in core/registry.def (or
+ * host/registry.def). It includes this header, names no member of another family, keeps no mutable
+ * global and allocates nothing. docs/extending.md walks through a neuron.
+ *
+ * Letters: T steps, B batch, C channels, H W space; a row is one position of one sample, rows =
+ * B*H*W, and every tensor is [rows][C]. Time runs 1..T; slot 0 of a ring is the state of rest.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HILLOCK_EXT_H
+#define HILLOCK_EXT_H
+
+#include "hillock_core.h"
+#include "kernel/kernel.h"
+
+#ifndef HK_CLONES                   /* the build may compile elementwise bodies once per CPU level */
+#  define HK_CLONES
+#endif
+
+enum {
+    HK_MAX_STATE = 2,               /* float state variables of a neuron                */
+    HK_MAX_LEARN = 4,               /* parameters of a neuron that can be learned       */
+    HK_MAX_IN    = 2,               /* inputs of a layer                                */
+    HK_MAX_PARAM = 6,               /* parameter arrays of a layer                      */
+    HK_MAX_SHARD = 16               /* pieces in which sums are formed, whoever computes */
+};
+
+typedef struct hk_net  hk_net;
+typedef struct hk_node hk_node;
+typedef struct hk_mem  hk_mem;
+
+/* ---- surrogate -------------------------------------------------------------------------------- */
+
+/* phi, the stand-in for the derivative of the firing step, as a function of z = U - theta, and its
+ * primitive F with F' = phi, which the tests use in place of firing. */
+typedef struct hk_surrogate_ops {
+    hk_info info;
+    void  (*derivative)(size_t n, const float *z, float *phi, const void *cfg);
+    double (*primitive)(double z, const void *cfg);
+} hk_surrogate_ops;
+
+/* ---- neuron ----------------------------------------------------------------------------------- */
+
+/* One step of n neurons. Learned parameters come as one value per neuron, whatever their
+ * granularity. state may be the same memory as prev. */
+typedef struct hk_neuron_step {
+    size_t       n;
+    const float *x;                      /* in   input current of this step; NULL in `local` when
+                                                 only states are known: then state[] holds step t */
+    const float *spike;                  /* in   spikes of step t-1, 0 or 1                       */
+    const float *learn[HK_MAX_LEARN];    /* in   learned parameters, in the order of ops->learn   */
+    const float *prev[HK_MAX_STATE];     /* in   states of step t-1                               */
+    float       *state[HK_MAX_STATE];    /* out  states of step t (`step`); in for `local` if !x  */
+} hk_neuron_step;
+
+/* Derivatives of the states of step t, the spike of t-1 taken as an input of its own. One array of n
+ * each. Every rule is made of these: BPTT runs them backwards, STOP forwards. */
+typedef struct hk_neuron_local {
+    float *jac[HK_MAX_STATE][HK_MAX_STATE];     /* d state_i[t] / d state_j[t-1]               */
+    float *spike[HK_MAX_STATE];                 /* d state_i[t] / d s[t-1]                     */
+    float *input[HK_MAX_STATE];                 /* d state_i[t] / d x[t]                       */
+    float *param[HK_MAX_LEARN][HK_MAX_STATE];   /* d state_i[t] / d learn_p, direct part only  */
+} hk_neuron_local;
+
+typedef enum hk_role {
+    HK_WEIGHT, HK_BIAS, HK_NORM, HK_THRESHOLD, HK_LEAK, HK_BUFFER
+} hk_role;
+
+typedef struct hk_learn {                /* a parameter of a neuron that rules may learn */
+    const char *name;                    /* file name LAYER.name                          */
+    hk_role     role;                    /* THRESHOLD for number 0, else LEAK             */
+    float     (*init)(const void *cfg);
+    float       lo, hi;                  /* kept after every update                       */
+    bool        by_default;              /* learned by rules that learn no neuron by flag */
+} hk_learn;
+
+/* Conventions that keep neurons short: state[0] is the membrane before reset, U; learned parameter 0
+ * is the threshold; a neuron fires when z = U - theta >= 0 (or > 0, a setting of the spiking layer).
+ * State is what is known before the spike of the step; what the spike does to it happens at the start
+ * of the next step. So spike, surrogate, reset gradient and bits are the caller's. */
+typedef struct hk_neuron_ops {
+    hk_info         info;
+    int             n_state, n_learn;
+    const hk_learn *learn;
+    float         (*rest)(const void *cfg, int i);                       /* NULL: 0               */
+    void          (*step)(const hk_neuron_step *a, const void *cfg);
+    void          (*local)(const hk_neuron_step *a, const hk_neuron_local *d, const void *cfg);
+    /* d U[t] / d x[t] where it does not depend on the state; learned parameters as in step. */
+    void          (*gain)(size_t n, const float *const learn[], float *out, const void *cfg);
+    /* The one leak with which a presynaptic trace decays, from layer-wide parameters. NULL where the
+     * temporal Jacobian is not one number: then rules with weight traces refuse the neuron. */
+    float         (*decay)(const float learn[], const void *cfg);
+    /* NULL, or why the trace of `decay` would be wrong for this configuration ("hard reset ..."). */
+    const char   *(*decay_caveat)(const void *cfg);
+} hk_neuron_ops;
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+typedef enum hk_region {
+    HK_R_PARAM,                          /* what is learned                                        */
+    HK_R_GRAD,                           /* same layout                                            */
+    HK_R_OPTIM,                          /* optimizer slots, each of the same layout               */
+    HK_R_BUFFER,                         /* running statistics                                     */
+    HK_R_STATE,                          /* membranes, traces, sums: zero at the start of a sample */
+    HK_R_TAPE,                           /* what backward needs of forward, one slot per kept step */
+    HK_R_PACKED,                         /* weights as products want them                          */
+    HK_R_WORK,                           /* shared scratch                                         */
+    HK_REGIONS
+} hk_region;
+
+#define HK_REGION_NAMES { "param", "grad", "optim", "buffer", "state", "tape", "packed", "work" }
+
+/* Takes bytes from a region, aligned. While measuring returns NULL, so bind must not touch what it
+ * takes; bind runs twice, first to measure, then to carve. */
+void *hk_take(hk_mem *m, hk_region r, size_t bytes);
+
+/* A parameter. Memory order may differ from file order: axis order[k] of the file is k-th in memory,
+ * slowest first. */
+typedef struct hk_param {
+    const char *layer, *name;            /* file name "layer.name"                                 */
+    hk_role     role;
+    bool        learn;                   /* the optimizer changes it                               */
+    float      *w, *g;                   /* [n]; g is NULL for buffers and in inference-only plans */
+    size_t      n;
+    int         rank;                    /* as factored below, 1..5                                */
+    int32_t     dim[5];                  /* in file order                                          */
+    uint8_t     order[5];
+    int         file_rank;               /* as written, e.g. dense [out, in] though rank is 4      */
+    int32_t     file_dim[5];
+    float       lo, hi;                  /* bounds kept after every update; lo > hi: none          */
+} hk_param;
+
+/* Adds a parameter to node; w and g are set while carving. */
+hk_param *hk_take_param(hk_mem *m, hk_node *node, const hk_param *like);
+
+/* A value kept for several steps: slot(t), t = 0 the state of rest. */
+typedef struct hk_ring {
+    char   *base;
+    size_t  stride;
+    int32_t slots;
+} hk_ring;
+
+static inline void *hk_slot(const hk_ring *r, int t)
+{
+    return r->base + (size_t)(t % r->slots) * r->stride;
+}
+
+/* Takes a ring with as many slots as the rule keeps steps (one under an online rule). */
+hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes);
+
+/* ---- layer ------------------------------------------------------------------------------------- */
+
+/* A range of rows handled by one worker; it stays in the L1 cache. */
+typedef struct hk_tile {
+    int          t;                      /* step, 1..T                                             */
+    size_t       row, rows;              /* of the layer's output map                              */
+    int          shard, worker;
+    const float *x[HK_MAX_IN];           /* forward: rows of each input as floats                  */
+    float       *y;                      /* forward: rows of the output; NULL if not HK_F32        */
+    const float *dy;                     /* backward: error at these rows of the output            */
+    float       *dx[HK_MAX_IN];          /* backward: error at the inputs; NULL: not wanted        */
+    bool         add[HK_MAX_IN];         /* add to dx instead of writing it                        */
+    float       *scratch;                /* node->scratch arrays of node->tile floats each         */
+} hk_tile;
+
+/* A layer has a whole-tensor stage (products, pools, statistics), a tile stage (everything
+ * elementwise), or both, in this order forward and in the opposite order backward. The net runs the
+ * tile stages of neighbours one after another over a tile, so memory is swept once and no member
+ * knows another. */
+typedef struct hk_layer_ops {
+    hk_info    info;
+    int        n_in;
+    bool       alias;                    /* the output is the input seen with another shape        */
+    bool       memory;                   /* carries a leaky state: ends the search for a trace leak */
+    hk_status (*infer)(hk_node *l, hk_error *e);                       /* l->in to l->out          */
+    hk_status (*bind)(hk_node *l, hk_mem *m, hk_error *e);             /* twice; touches no data   */
+    void      (*init)(hk_node *l, hk_rng r);                           /* first values             */
+    void      (*prepare)(hk_node *l);                                  /* after weights changed    */
+    void      (*reset)(hk_node *l);                                    /* new sample, STATE is 0   */
+    void      (*forward)(hk_node *l, int t);
+    void      (*forward_tile)(hk_node *l, const hk_tile *a);
+    void      (*backward_tile)(hk_node *l, const hk_tile *a);
+    void      (*backward)(hk_node *l, int t);
+    void      (*finish)(hk_node *l);                                   /* sums to gradients        */
+    bool      (*keeps_input)(const hk_node *l);      /* backward reads the input of its step       */
+    double    (*operations)(const hk_node *l);       /* multiply-adds of one dense forward, batch 1 */
+} hk_layer_ops;
+
+/* What the user writes: one layer. Inputs are indices of earlier layers, -1 the net's input. */
+typedef struct hk_node_spec {
+    const char             *name;
+    const hk_layer_ops     *layer;
+    const void             *cfg;
+    int32_t                 n_in, in[HK_MAX_IN];
+    const hk_neuron_ops    *neuron;      /* spiking layers only, as the next three */
+    const void             *neuron_cfg;
+    const hk_surrogate_ops *surrogate;
+    const void             *surrogate_cfg;
+} hk_node_spec;
+
+/* What a layer is once it stands in a net. */
+struct hk_node {
+    const hk_node_spec *spec;
+    const hk_layer_ops *ops;
+    const char         *name;
+    hk_net             *net;
+    int32_t             index;
+    hk_node            *from[HK_MAX_IN]; /* producers, aliases resolved; NULL: the net's input     */
+    hk_signal           in[HK_MAX_IN], out;
+    size_t              rows, rows_in;   /* batch*h*w of the output and of input 0                 */
+    int32_t             shards;
+    bool                constant;        /* the same output at every step of a sample              */
+    bool                learnable;       /* this layer or one before it has parameters             */
+    bool                head, first;     /* weighted: feeds the readout directly; reads the input  */
+    hk_node            *memory;          /* weighted, norm: the leaky state that it feeds, or NULL */
+
+    bool                kept;            /* backward of someone reads y                            */
+    bool                inner;           /* y and dy exist only as tiles                           */
+    int32_t             chain;           /* head of a chain: its length; else 0                    */
+    hk_ring             y;               /* output; slots as the rule needs, base NULL if inner    */
+    hk_ring             dy_ring;         /* error at the output                                    */
+    bool                dx_add[HK_MAX_IN];   /* another consumer has written there before          */
+    bool                dx_want[HK_MAX_IN];
+
+    hk_conv             conv;            /* geometry of weighted layers and pools                  */
+    hk_conv_args        args;
+    hk_param           *param[HK_MAX_PARAM];
+    int32_t             n_param;
+    int32_t             scratch;         /* arrays of tile floats that the tile stages use         */
+    size_t              tile;            /* floats in such an array                                */
+
+    hk_ring             state[HK_MAX_STATE];              /* neurons                               */
+    float              *trace[HK_MAX_LEARN][HK_MAX_STATE];
+    float              *adjoint[HK_MAX_STATE], *spike_adjoint;
+    float              *presynaptic;     /* weight trace [rows_in][C in]                           */
+    void               *buf[8];          /* whatever else the layer took                           */
+    float               decay;           /* leak of the memory fed, refreshed by prepare           */
+    float               bias_trace;      /* bt[t]                                                  */
+    double             *sum[HK_MAX_PARAM];   /* [shards][groups] partial gradient sums             */
+    uint64_t           *spikes;          /* [shards] spikes since reset                            */
+    float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
+    size_t              y_bytes, dy_bytes, y_at, dy_at;   /* placement in WORK                      */
+};
+
+/* Where the error at a node's output lies for step t. */
+static inline float *hk_dy(const hk_node *l, int t) { return (float *)hk_slot(&l->dy_ring, t); }
+
+/* The input of a node at step t as the products see it. */
+hk_view hk_input(const hk_node *l, int k, int t);
+/* Producer's error buffer of input k. */
+float *hk_dx(const hk_node *l, int k, int t);
+
+/* ---- loss -------------------------------------------------------------------------------------- */
+
+typedef struct hk_loss_ops {
+    hk_info info;
+    /* Value of one sample, and its gradient dz[n]. target[n]: one-hot (smoothed), or as given. */
+    double (*eval)(int n, const float *z, const float *target, float *dz, const void *cfg);
+} hk_loss_ops;
+
+/* ---- rule -------------------------------------------------------------------------------------- */
+
+typedef enum hk_bias_trace { HK_BIAS_EXACT, HK_BIAS_PLAIN, HK_BIAS_NONE } hk_bias_trace;
+
+/* The four choices that make a rule, as data. */
+typedef struct hk_rule_plan {
+    bool    adjoint;                     /* recursion: backwards over a tape, or traces forward    */
+    int32_t window;                      /* adjoint: steps kept, 1..T                              */
+    bool    layer_major;                 /* adjoint: one layer through all steps, then the next    */
+    bool    reset_grad;                  /* adjoint: differentiate the spike inside the reset      */
+    bool    weights;                     /* gradients of weights, biases, norms                    */
+    bool    weight_trace;                /* presynaptic traces                                     */
+    bool    hard_reset_trace;            /* accept a trace where it is known to be wrong           */
+    bool    learn_threshold, learn_leak; /* neuron traces, or the adjoint's sums                   */
+    bool    leak_mean;                   /* divide the leak gradient by its sharers                */
+    bool    first_layer_trace;
+    float   head_trace;                  /* leak at the head; NaN: of the readout                  */
+    int32_t bias_trace;                  /* hk_bias_trace                                          */
+    bool    norm_exact;                  /* trace for batch norm's affine parameters               */
+} hk_rule_plan;
+
+typedef struct hk_rule_ops {
+    hk_info info;
+    /* From cfg and net->spec to the four choices. E_UNSUP, E_ARG name rule, layer, what is missing. */
+    hk_status (*plan)(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_error *e);
+    /* Gradients of one batch. Adds to every param's g, changes no weight (hk_net_update does). */
+    void (*run)(hk_net *net, const void *cfg);
+} hk_rule_ops;
+
+/* ---- optimizer, schedule ----------------------------------------------------------------------- */
+
+enum { HK_MAX_SLOT = 2 };
+
+typedef struct hk_optim_ops {
+    hk_info info;
+    int     n_slot;                      /* float arrays per weight: momentum, variance, ...       */
+    /* step counts from 1; decay: weight decay applies to these n values. */
+    void  (*update)(const void *cfg, int64_t step, float lr, bool decay, size_t n,
+                    float *w, const float *g, float *const slot[]);
+} hk_optim_ops;
+
+typedef struct hk_schedule_ops {
+    hk_info info;
+    /* Factor on the learning rate at progress = epochs done (fractional) of `epochs` in all. */
+    double (*factor)(const void *cfg, double progress, double epochs);
+} hk_schedule_ops;
+
+/* ---- net ---------------------------------------------------------------------------------------- */
+
+typedef enum hk_when { HK_EACH_STEP, HK_FINAL } hk_when;
+
+typedef struct hk_objective {            /* how the loss meets time and batch */
+    int32_t when;                        /* hk_when                                                */
+    bool    batch_sum;                   /* sum over the batch instead of mean                     */
+    bool    divide_by_T;
+    float   smoothing;                   /* label smoothing, 0..1                                  */
+} hk_objective;
+
+typedef struct hk_net_spec {
+    const hk_node_spec *node;
+    int32_t             n_node;
+    hk_signal           input;
+    bool                constant_input;  /* every step shows the same frame                        */
+    int32_t             T, batch;
+    bool                learn;           /* false: forward only, running statistics                */
+    const hk_rule_ops  *rule;            /* with learn                                             */
+    const void         *rule_cfg;
+    const hk_loss_ops  *loss;
+    const void         *loss_cfg;
+    hk_objective        objective;
+    const hk_optim_ops *optim;           /* NULL: gradients only                                   */
+    const void         *optim_cfg;
+    const hk_kernels   *kernels;
+    int32_t             tile;            /* floats in a tile, 0: 512                               */
+    int32_t             align;           /* of every piece of memory, a power of two, 0: 64        */
+    int32_t             shards;          /* 1..HK_MAX_SHARD, 0: HK_MAX_SHARD                        */
+    uint64_t            seed;
+} hk_net_spec;
+
+typedef struct hk_update {               /* how gradients become weights; may change between batches */
+    float   lr;
+    float   lr_threshold, lr_leak;       /* factors on lr                                          */
+    float   clip_norm;                   /* 0: none                                                */
+    int32_t accumulate;                  /* batches per update, >= 1                               */
+} hk_update;
+
+/* One batch. frame(self, t) gives the input of step t = 1..T (t = 1 only, if constant): [batch] maps
+ * of the spec's input kind, borrowed until the next call. Samples from n on are padding. */
+typedef struct hk_batch {
+    int32_t        n;
+    const void  *(*frame)(void *self, int t);
+    void          *self;
+    const int32_t *label;                /* [n], or NULL                                           */
+    const float   *target;               /* [T][batch][C], or NULL                                 */
+} hk_batch;
+
+typedef struct hk_result {
+    double  loss;                        /* E, as the objective reduces it                         */
+    int64_t correct, seen;
+} hk_result;
+
+/* Called during a batch, for probes: after forward(t) and after backward(t). */
+typedef enum hk_event { HK_AFTER_FORWARD, HK_AFTER_BACKWARD } hk_event;
+typedef void hk_watch(void *self, hk_net *net, int t, hk_event what);
+
+struct hk_net {
+    hk_net_spec  spec;
+    hk_rule_plan plan;
+    hk_node     *node;                   /* [n_node]                                               */
+    int32_t      n_node;
+    hk_node     *readout;
+    hk_param    *param;
+    int32_t      n_param, max_param;
+
+    hk_ring      x;                      /* the net's input                                        */
+    float       *slot[HK_MAX_SLOT];
+    float       *total;                  /* [batch][C] outputs summed over the steps               */
+    float       *scratch;                /* [workers][...]                                         */
+    size_t       scratch_stride;         /* floats per worker                                      */
+    double      *loss_sum;               /* [batch] scratch of the loss                            */
+    size_t       bytes[HK_REGIONS];
+
+    hk_update    update;
+    int64_t      updates;                /* optimizer steps so far                                 */
+    int32_t      pending;                /* batches accumulated since                              */
+    int64_t      samples;                /* batches begun, for dropout's random stream             */
+    bool         training;               /* batch statistics and dropout                           */
+    const hk_batch *batch;
+    int32_t      t0;                     /* first step of the window being swept backwards         */
+    hk_result    result;
+    hk_watch    *watch;
+    void        *watch_self;
+};
+
+/* Upper bound on the parameters of a spec: the length of the array that hk_net_build wants. */
+int32_t hk_net_max_param(const hk_net_spec *spec);
+
+/* Prepares net in the caller's memory: node[spec->n_node] and param[max_param]. The spec is copied,
+ * what it points to must outlive the net. Checks every shape and whether the rule fits every layer.
+ * E_SHAPE, E_UNSUP, E_ARG: the message names rule, layer, expected and found. */
+hk_status hk_net_build(hk_net *net, const hk_net_spec *spec, hk_node *node, hk_param *param,
+                       int32_t max_param, hk_error *e);
+
+/* Bytes of each region. Allocates nothing, may be called again. */
+hk_status hk_net_plan(hk_net *net, size_t bytes[HK_REGIONS], hk_error *e);
+
+/* Gives each region its memory, aligned to spec.align; exactly the planned bytes are used. */
+hk_status hk_net_bind(hk_net *net, void *const base[HK_REGIONS], hk_error *e);
+
+/* First weights, running statistics and thresholds, from spec.seed; clears the optimizer. */
+void hk_net_init(hk_net *net);
+
+/* Must be called after somebody wrote weights (hk_net_init and hk_net_learn do it themselves). */
+void hk_net_prepare(hk_net *net);
+
+/* One batch: gradients by the rule, weights by the optimizer (if the spec names one). E_NUM when the
+ * loss is not finite: the message names the first layer with a non-finite membrane. */
+hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e);
+
+/* One batch forward only; out->loss is 0 without labels. Predictions: hk_net_output. */
+hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e);
+
+/* [batch][C]: what decides, after a batch: the sum of the logits, or the last or leaky ones. */
+const float *hk_net_output(const hk_net *net);
+
+/* Mean spikes per neuron and step of the last batch; 0 for layers that do not spike. */
+double hk_node_rate(const hk_node *l);
+
+/* For rules: the pieces of a batch. */
+void hk_net_begin(hk_net *net);                    /* rest, traces 0                               */
+void hk_net_forward(hk_net *net, int t);           /* all layers, traces advanced                  */
+void hk_net_backward(hk_net *net, int t, int t0);  /* error of step t down; t0: first of the window */
+void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the future                */
+void hk_net_forward_layers(hk_net *net, int first, int last);    /* layer-major                    */
+void hk_net_backward_layers(hk_net *net, int last, int first);
+void hk_net_finish(hk_net *net);                   /* sums of the steps into the gradients         */
+void hk_net_update(hk_net *net);                   /* optimizer, bounds, prepare                   */
+
+/* Copies between file order and memory order. */
+void hk_param_get(const hk_param *p, const float *memory, float *file);
+void hk_param_put(const hk_param *p, const float *file, float *memory);
+/* A map of one sample [h][w][c] to [c][h][w] and back. */
+void hk_map_to_file(hk_shape s, const float *memory, float *file);
+void hk_map_from_file(hk_shape s, const float *file, float *memory);
+
+/* Adds n values of a tile to partial sums: `groups` 1 (layer), C (channel) or H*W*C (neuron). */
+void hk_sum_tile(const hk_node *l, const hk_tile *a, double *sum, size_t groups, const float *v);
+/* Adds the shards of sum into g[groups] times scale, and clears them. */
+void hk_sum_finish(const hk_node *l, double *sum, size_t groups, double scale, float *g);
+
+#endif
