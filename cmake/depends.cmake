@@ -1,0 +1,43 @@
+# Libraries of the host (target hk_depends). oneDNN and OpenBLAS are used when found.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS C)
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+
+add_library(hk_depends INTERFACE)
+foreach(module libarchive jansson libfyaml zlib libjpeg libpng)
+  pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
+  target_link_libraries(hk_depends INTERFACE PkgConfig::${module})
+endforeach()
+target_link_libraries(hk_depends INTERFACE OpenMP::OpenMP_C Threads::Threads m)
+target_include_directories(hk_depends SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
+
+set(onednn_found "no")
+if(HK_WITH_ONEDNN)
+  find_path(DNNL_INCLUDE_DIR dnnl.h)
+  find_library(DNNL_LIBRARY dnnl)
+  if(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)
+    set(onednn_found "${DNNL_LIBRARY}")
+    target_include_directories(hk_depends SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+    target_link_libraries(hk_depends INTERFACE ${DNNL_LIBRARY})
+    target_compile_definitions(hk_depends INTERFACE HK_HAVE_ONEDNN=1)
+  endif()
+endif()
+
+# The OpenMP build of OpenBLAS, by its own folder: the plain name may be a build with other threads.
+set(cblas_found "no")
+if(HK_WITH_CBLAS)
+  find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas-openmp
+    PATHS /usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} NO_DEFAULT_PATH)
+  find_library(OPENBLAS_LIBRARY openblas PATHS
+    /usr/lib/${CMAKE_C_LIBRARY_ARCHITECTURE}/openblas-openmp NO_DEFAULT_PATH)
+  find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas)
+  find_library(OPENBLAS_LIBRARY openblas)
+  if(OPENBLAS_INCLUDE_DIR AND OPENBLAS_LIBRARY)
+    set(cblas_found "${OPENBLAS_LIBRARY}")
+    target_include_directories(hk_depends SYSTEM INTERFACE ${OPENBLAS_INCLUDE_DIR})
+    target_link_libraries(hk_depends INTERFACE ${OPENBLAS_LIBRARY})
+    target_compile_definitions(hk_depends INTERFACE HK_HAVE_CBLAS=1)
+  endif()
+endif()
+message(STATUS "oneDNN: ${onednn_found}; CBLAS: ${cblas_found}")
