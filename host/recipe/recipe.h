@@ -1,0 +1,73 @@
+/* A recipe: one file that says what to train and how (docs/recipe.md), resolved into members and
+ * their configurations.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_RECIPE_H
+#define HK_RECIPE_H
+
+#include "data/augment.h"
+#include "data/data.h"
+#include "encode/encode.h"
+#include "hillock_ext.h"
+
+typedef struct hk_recipe_data {
+    const hk_dataset_ops *ops;           /* NULL for `none`: shape and classes come from the recipe */
+    void                 *cfg;
+    char                  path[1024];
+    double                validation;
+    hk_augment_cfg        augment;
+    hk_shape              shape;         /* of one frame, once known                                */
+    int32_t               classes;
+} hk_recipe_data;
+
+typedef struct hk_recipe_train {
+    int32_t T, batch, epochs, accumulate, threads;
+    int64_t seed;
+    int32_t shards;                      /* pieces of sums, part of what fixes the bits             */
+} hk_recipe_train;
+
+typedef struct hk_recipe_optim {
+    const hk_optim_ops    *ops;
+    void                  *cfg;
+    hk_update              update;       /* lr is the base rate                                     */
+    const hk_schedule_ops *schedule;
+    void                  *schedule_cfg;
+    float                  warmup;       /* epochs                                                  */
+} hk_recipe_optim;
+
+typedef struct hk_recipe {
+    hk_recipe_data   data;
+    const hk_encoder_ops *encoder;
+    void            *encoder_cfg;
+    hk_node_spec    *node;               /* owned, in order                                         */
+    int32_t          n_node;
+    const hk_rule_ops *rule;
+    void            *rule_cfg;
+    const hk_loss_ops *loss;
+    void            *loss_cfg;
+    hk_objective     objective;
+    hk_recipe_optim  optim;
+    hk_recipe_train  train;
+    void            *self;               /* the resolved tree, and what the pointers above live in  */
+} hk_recipe;
+
+/* Reads path, applies n_set assignments "a.b.c=value" in order, checks every key of every section
+ * against the tables and fills r, all but what depends on the data's shape. E_IO, E_FORMAT (file,
+ * line, column), E_ARG (section, key, nearest known name, range). On failure r needs no free. */
+hk_status hk_recipe_load(hk_recipe *r, const char *path, const char *const *set, int n_set,
+                         hk_error *e);
+
+/* Builds the layers for samples of this shape (from the data set, or data.shape of the recipe). */
+hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_error *e);
+
+/* Fills a net's spec from a shaped recipe. learn: with rule, loss, optimizer; update: with the
+ * optimizer too. kernels may be set afterwards. */
+void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out);
+
+/* The recipe with every default written out, as YAML; *text is hk_alloc'ed. */
+hk_status hk_recipe_print(const hk_recipe *r, char **text, hk_error *e);
+
+void hk_recipe_free(hk_recipe *r);
+
+#endif
