@@ -32,9 +32,11 @@ if(HK_FUZZ)
 endif()
 
 # Core functions marked HK_CLONES are compiled once per level of x86-64, chosen at load time. The
-# choice runs before the sanitizers are ready, so their builds do without.
+# choice runs before the sanitizers are ready, so their builds do without. clang 14 names the chooser
+# so that other files do not find it; its builds do without, too.
 set(HK_CLONES "")
-if(HK_X86_64 AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HK_SANITIZE)
+if(HK_X86_64 AND CMAKE_C_COMPILER_ID STREQUAL "GNU"
+   AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HK_SANITIZE)
   set(clones "__attribute__((target_clones(\"arch=x86-64-v4\",\"arch=x86-64-v3\",\"default\")))")
   set(CMAKE_REQUIRED_FLAGS "-O3 -Werror")
   check_c_source_runs("

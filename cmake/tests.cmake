@@ -25,7 +25,7 @@ endforeach()
 set(test_environment
   HILLOCK=${CMAKE_BINARY_DIR}/hillock HILLOCK_SRC=${CMAKE_SOURCE_DIR} PYTHON=${HK_PYTHON}
   OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=1
-  UBSAN_OPTIONS=print_stacktrace=1)
+  UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1)
 function(hk_test name label timeout)
   set(scratch ${CMAKE_BINARY_DIR}/scratch/${name})
   file(MAKE_DIRECTORY ${scratch})

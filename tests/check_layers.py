@@ -5,8 +5,8 @@
             base < kernel < neuron, surrogate, layer, loss, optim < net < rule
             members of different families never include each other; core/*.c (registry) sees all
     host    includes core, host and include/; never cli or bench
-    include includes include/ only
-    size    at most 600 lines a file, a warning above 400
+    include includes include/ only, and hillock_ext.h, for authors of members, core/kernel/kernel.h
+    size    at most 600 lines a file, a warning above 400; lines of a table of strings are not counted
 """
 import os
 import re
@@ -26,6 +26,7 @@ SEEN_BY = {             # what each storey may include
 }
 SEARCH = ["core", "host", "include", "."]
 MOST, MANY = 600, 400
+TABLE = re.compile(r'^\s*("[^"]*",?\s*)+$')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -50,6 +51,8 @@ def fault_of_system(source, name):
 
 def fault_of_file(source, target):
     a, b = source.split("/"), target.split("/")
+    if (source, target) == ("include/hillock_ext.h", "core/kernel/kernel.h"):
+        return None
     if b[0] not in SEEN_BY[a[0]]:
         return "%s includes %s" % (a[0], target)
     if a[0] == b[0] == "core" and len(a) > 2:
@@ -78,7 +81,7 @@ def check(source):
             fault = fault_of_file(source, target) if target else "no file " + found.group(2)
         if fault:
             faults.append("%s:%d: %s" % (source, number, fault))
-    count = len(lines) - 1
+    count = sum(not TABLE.match(line) for line in lines) - 1
     if count > MOST:
         faults.append("%s:%d: %d lines, at most %d" % (source, count, count, MOST))
     elif count > MANY:
