@@ -30,8 +30,8 @@ check: deps             ## unit tests under the address, undefined and thread sa
 fuzz: deps              ## feed the readers random files, FUZZ_SECONDS each (default 60)
 	@tools/fuzz.sh $(FUZZ_SECONDS)
 
-format:                 ## lay out the sources with clang-format
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+format:                 ## lay out the changed lines with clang-format; tables keep their columns
+	@git clang-format --extensions c,h
 
 install: all            ## install below PREFIX (default /usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -7,7 +7,7 @@ endif()
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 # hillock_ext.h, for authors of members, names the kernel table as the sources do.
 install(FILES core/kernel/kernel.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kernel)
-install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/hillock)
+install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/hillock OPTIONAL)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(libs "-lhillock")
