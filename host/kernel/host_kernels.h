@@ -1,0 +1,63 @@
+/* The host's table of products: threads, instruction sets, event-driven and dense forms.
+ *
+ * Every product exists in two forms, and a call takes the one that its input favours:
+ *   events  visits the stored values that are not zero and adds one row of weights (forward,
+ *           backward to the input) or of errors (backward to the weights) for each
+ *   dense   a direct convolution, by the code here or by a vendor's library
+ * The choice is a function of the input's density alone, outputs are partitioned over workers and
+ * never reduced over them, so the same call gives the same bits for any number of threads.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_HOST_KERNELS_H
+#define HK_HOST_KERNELS_H
+
+#include "../../core/kernel/kernel.h"
+
+typedef enum hk_isa_level { HK_LEVEL_AUTO, HK_LEVEL_SSE2, HK_LEVEL_AVX2, HK_LEVEL_AVX512 } hk_isa_level;
+typedef enum hk_dense_by {
+    HK_DENSE_AUTO, HK_DENSE_OWN, HK_DENSE_ONEDNN, HK_DENSE_CBLAS, HK_DENSE_REF
+} hk_dense_by;
+typedef enum hk_product_way { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE, HK_WAY_REF } hk_product_way;
+
+/* All zero is the default. The instruction set is a limit: the best one that the machine has and
+ * that does not exceed it is taken. sse2 stands for the baseline of whatever machine this is. */
+typedef struct hk_host_kernels_cfg {
+    int32_t threads;             /* 0: all processors that OpenMP offers        */
+    int32_t isa;                 /* hk_isa_level                                */
+    int32_t dense;               /* hk_dense_by                                 */
+    int32_t products;            /* hk_product_way; ref: as the definition does */
+} hk_host_kernels_cfg;
+
+/* The rows for these options; name "cpu". */
+extern const hk_info hk_host_kernels_info;
+
+typedef struct hk_host_kernels {
+    hk_kernels   table;          /* what the core takes; table.self is owned by this object */
+    hk_isa_level isa;            /* what was chosen                                         */
+    hk_dense_by  dense;
+} hk_host_kernels;
+
+/* Fills *k, which needs no preparation. cfg may be NULL. On failure *k is all zero.
+ * E_ARG    an option is out of range
+ * E_UNSUP  the vendor asked for by name is not in this build
+ * E_NOMEM  no memory for the object */
+hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cfg, hk_error *e);
+void      hk_host_kernels_close(hk_host_kernels *k);            /* an all-zero *k is allowed */
+
+const char *hk_isa_name(hk_isa_level isa);                      /* "avx512" and so on        */
+const char *hk_dense_name(hk_dense_by dense);
+/* Name and version of a vendor in this build, or NULL. */
+const char *hk_vendor_version(hk_dense_by dense);
+
+/* What the last call of each product did for the layer with this id (< HK_STAT_LAYERS). */
+enum { HK_STAT_LAYERS = 256 };
+typedef struct hk_product_stat {
+    float density[3];            /* share of values that are not zero: forward input, error in
+                                    backward_input, input in backward_weight; estimated from a
+                                    sample of rows where the operand is large                */
+    unsigned char way[3];        /* hk_product_way taken; AUTO: never called                 */
+} hk_product_stat;
+const hk_product_stat *hk_host_kernels_stat(const hk_host_kernels *k, uint32_t id);
+
+#endif
