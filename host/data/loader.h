@@ -9,8 +9,8 @@
 #ifndef HK_LOADER_H
 #define HK_LOADER_H
 
-#include "augment.h"
-#include "data.h"
+#include "host/data/augment.h"
+#include "host/data/data.h"
 
 /* VAL is held out of the data set that is opened (the training split); TRAIN is the rest. */
 typedef enum hk_part { HK_PART_TRAIN, HK_PART_VAL, HK_PART_ALL } hk_part;
