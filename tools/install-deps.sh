@@ -66,5 +66,5 @@ if [ ! -f $tried ] || [ "$(cat $tried)" != "$want" ]; then
 fi
 for p in $want; do
     use=$(printf '%s\n' $optional | sed -n "s/^$p://p" | tr _ ' ')
-    echo "note: package $p is not installed and was not found; without it: no $use"
+    echo "note: package $p could not be installed; skipped without it: $use"
 done
