@@ -1,8 +1,8 @@
 /* NumPy files.
  *
  * .npy: the bytes 93 'N' 'U' 'M' 'P' 'Y', version major and minor, header length (16 bits in
- * version 1, 32 bits in versions 2 and 3, little-endian), then a Python dictionary literal with the keys
- * descr, fortran_order and shape, filled with spaces and closed by a newline so that the data
+ * version 1, 32 bits in versions 2 and 3, little-endian), then a Python dictionary literal with the
+ * keys descr, fortran_order and shape, filled with spaces and closed by a newline so that the data
  * begin on a multiple of 64; then the data and nothing else.
  * .npz: a zip file with one member "<array name>.npy" per array.
  *

@@ -6,10 +6,10 @@
  *   "layers.3.weight": { "dtype": "F32", "shape": [10, 20], "data_offsets": [begin, end] }
  *
  * with offsets relative to the data block; the key "__metadata__" maps strings to strings.
- * Row-major, little-endian. Checked: no repeated key, end - begin = product of shape times width, and tensors
- * that cover the block exactly, without holes or overlap. Rank 0 and empty tensors are legal.
- * Written: tensors by descending element width, then by name, the header filled with spaces to a
- * multiple of 8, so every tensor is aligned to its element width.
+ * Row-major, little-endian. Checked: no repeated key, end - begin = product of shape times width,
+ * and tensors that cover the block exactly, without holes or overlap. Rank 0 and empty tensors are
+ * legal. Written: tensors by descending element width, then by name, the header filled with spaces
+ * to a multiple of 8, so every tensor is aligned to its element width.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
