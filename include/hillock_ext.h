@@ -173,7 +173,9 @@ typedef struct hk_layer_ops {
     hk_info    info;
     int        n_in;
     bool       alias;                    /* the output is the input seen with another shape        */
-    bool       memory;                   /* carries a leaky state: ends the search for a trace leak */
+    bool       memory;                   /* carries a state over time; its output too is a ring    */
+    bool       whole;                    /* y is written by `forward`, else by `forward_tile`      */
+    bool       steady;                   /* equal inputs give equal outputs at every step          */
     hk_status (*infer)(hk_node *l, hk_error *e);                       /* l->in to l->out          */
     hk_status (*bind)(hk_node *l, hk_mem *m, hk_error *e);             /* twice; touches no data   */
     void      (*init)(hk_node *l, hk_rng r);                           /* first values             */
@@ -217,10 +219,11 @@ struct hk_node {
     hk_node            *memory;          /* weighted, norm: the leaky state that it feeds, or NULL */
 
     bool                kept;            /* backward of someone reads y                            */
-    bool                inner;           /* y and dy exist only as tiles                           */
+    bool                inner_y, inner_dy;   /* exist only as tiles                                */
+    int32_t             consumers;
     int32_t             chain;           /* head of a chain: its length; else 0                    */
     hk_ring             y;               /* output; slots as the rule needs, base NULL if inner    */
-    hk_ring             dy_ring;         /* error at the output                                    */
+    hk_ring             error;           /* error at the output, dE/dy                             */
     bool                dx_add[HK_MAX_IN];   /* another consumer has written there before          */
     bool                dx_want[HK_MAX_IN];
 
@@ -241,11 +244,11 @@ struct hk_node {
     double             *sum[HK_MAX_PARAM];   /* [shards][groups] partial gradient sums             */
     uint64_t           *spikes;          /* [shards] spikes since reset                            */
     float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
-    size_t              y_bytes, dy_bytes, y_at, dy_at;   /* placement in WORK                      */
+    size_t              y_at, error_at;  /* placement in WORK                                      */
 };
 
 /* Where the error at a node's output lies for step t. */
-static inline float *hk_dy(const hk_node *l, int t) { return (float *)hk_slot(&l->dy_ring, t); }
+static inline float *hk_dy(const hk_node *l, int t) { return (float *)hk_slot(&l->error, t); }
 
 /* The input of a node at step t as the products see it. */
 hk_view hk_input(const hk_node *l, int k, int t);
@@ -279,6 +282,7 @@ typedef struct hk_rule_plan {
     float   head_trace;                  /* leak at the head; NaN: of the readout                  */
     int32_t bias_trace;                  /* hk_bias_trace                                          */
     bool    norm_exact;                  /* trace for batch norm's affine parameters               */
+    bool    update_each_step;            /* the rule itself calls hk_net_update                    */
 } hk_rule_plan;
 
 typedef struct hk_rule_ops {
@@ -376,11 +380,11 @@ struct hk_net {
 
     hk_ring      x;                      /* the net's input                                        */
     float       *slot[HK_MAX_SLOT];
-    float       *total;                  /* [batch][C] outputs summed over the steps               */
     float       *scratch;                /* [workers][...]                                         */
     size_t       scratch_stride;         /* floats per worker                                      */
-    double      *loss_sum;               /* [batch] scratch of the loss                            */
+    float       *target;                 /* [C] scratch of the loss                                */
     size_t       bytes[HK_REGIONS];
+    char        *base[HK_REGIONS];
 
     hk_update    update;
     int64_t      updates;                /* optimizer steps so far                                 */
@@ -431,10 +435,11 @@ double hk_node_rate(const hk_node *l);
 /* For rules: the pieces of a batch. */
 void hk_net_begin(hk_net *net);                    /* rest, traces 0                               */
 void hk_net_forward(hk_net *net, int t);           /* all layers, traces advanced                  */
-void hk_net_backward(hk_net *net, int t, int t0);  /* error of step t down; t0: first of the window */
+/* Step t backwards; t0: first step of the window; error: the loss of step t enters here. */
+void hk_net_backward(hk_net *net, int t, int t0, bool error);
 void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the future                */
-void hk_net_forward_layers(hk_net *net, int first, int last);    /* layer-major                    */
-void hk_net_backward_layers(hk_net *net, int last, int first);
+void hk_net_forward_layers(hk_net *net);           /* layer-major: each layer through all steps    */
+void hk_net_backward_layers(hk_net *net);
 void hk_net_finish(hk_net *net);                   /* sums of the steps into the gradients         */
 void hk_net_update(hk_net *net);                   /* optimizer, bounds, prepare                   */
 
