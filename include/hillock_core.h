@@ -61,6 +61,8 @@ typedef struct hk_error {
 /* Writes code and message into e (which may be NULL) and returns code. The formatter is the core's
  * own and knows %s %c %d %u %ld %lu %lld %llu %zu %g (six significant digits) and %%. */
 hk_status hk_fail(hk_error *e, hk_status code, const char *fmt, ...) HK_FORMAT(3, 4);
+/* The same, so that the compiler sees that what comes back is `code`, not HK_OK. */
+#define hk_fail(e, code, ...) (hk_fail((e), (code), __VA_ARGS__), (code))
 
 /* Formats into out[cap] with the same formatter, always terminated; returns the length written. */
 size_t hk_format(char *out, size_t cap, const char *fmt, ...) HK_FORMAT(3, 4);

@@ -221,6 +221,7 @@ struct hk_node {
     bool                kept;            /* backward of someone reads y                            */
     bool                inner_y, inner_dy;   /* exist only as tiles                                */
     int32_t             consumers;
+    bool                mark;            /* scratch of build                                       */
     int32_t             chain;           /* head of a chain: its length; else 0                    */
     hk_ring             y;               /* output; slots as the rule needs, base NULL if inner    */
     hk_ring             error;           /* error at the output, dE/dy                             */

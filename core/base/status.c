@@ -113,7 +113,7 @@ size_t hk_format(char *out, size_t cap, const char *fmt, ...)
     return n;
 }
 
-hk_status hk_fail(hk_error *e, hk_status code, const char *fmt, ...)
+hk_status (hk_fail)(hk_error *e, hk_status code, const char *fmt, ...)
 {
     if (!e) return code;
     e->code = code;
