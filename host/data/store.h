@@ -31,7 +31,7 @@ typedef struct hk_store_form {
 } hk_store_form;
 
 /* Makes the zeroed store of d and sets self, n, shape and steps. name is the file for messages.
- * E_FORMAT: no samples or an empty shape; E_NOMEM. On failure d holds nothing new. */
+ * E_FORMAT: no samples or an empty shape; E_NOMEM. On failure d is as after hk_store_close. */
 hk_status hk_store_new(hk_dataset *d, const hk_store_form *form, const char *name, hk_error *e);
 
 /* The get and close of every member. */
