@@ -121,13 +121,12 @@ static hk_status temp_open(hk_writer *w, mode_t mode, hk_error *err)
         w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (w->fd >= 0 || errno != EEXIST) break;
     }
-    if (w->fd < 0) {
-        hk_fail(err, HK_E_IO, "%s: cannot create %s: %s", w->path, w->temp, strerror(errno));
-        hk_free(w->temp);                                   /* not ours to remove */
-        w->temp = NULL;
-        return HK_E_IO;
-    }
-    return HK_OK;
+    if (w->fd >= 0) return HK_OK;
+    hk_status status = hk_fail(err, HK_E_IO, "%s: cannot create %s: %s", w->path, w->temp,
+                               strerror(errno));
+    hk_free(w->temp);                                       /* not ours to remove */
+    w->temp = NULL;
+    return status;
 }
 
 hk_status hk_writer_open(hk_writer *w, const char *path, hk_error *err)

@@ -96,9 +96,9 @@ hk_status hk_gunzip(const void *data, size_t n, const char *name, size_t limit, 
     if (g.room > g.limit) g.room = g.limit;
     g.out = hk_alloc(g.room + 1);
     HK_CHECK(err, g.out, HK_E_NOMEM, "%s: no memory for %zu bytes", name, g.room);
-    hk_status status = HK_E_NOMEM;
+    hk_status status;
     if (inflateInit2(&z, 15 + 16) != Z_OK)                   /* 16: gzip wrapper only */
-        hk_fail(err, status, "%s: no memory to unpack", name);
+        status = hk_fail(err, HK_E_NOMEM, "%s: no memory to unpack", name);
     else
         status = gunzip_all(&g, &z, name, err);
     inflateEnd(&z);

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef _XOPEN_SOURCE
-#  define _XOPEN_SOURCE 700      /* open, fstat */
+#  define _XOPEN_SOURCE 700      /* open, fstat, uselocale */
 #endif
 #include "npz.h"
 
@@ -20,6 +20,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +30,24 @@ enum {
     BLOCK          = 1 << 16,    /* bytes per read and write of the file */
     DEFLATE_MOST   = 1032        /* unpacked bytes per packed byte at most, see zlib's notes */
 };
+
+/* libarchive turns member names from UTF-8 into the thread's locale, so names are exact only where
+ * that is UTF-8 too. Where the system lacks this locale, names beyond ASCII are refused. */
+typedef struct utf8_scope { locale_t own, old; } utf8_scope;
+
+static utf8_scope utf8_enter(void)
+{
+    utf8_scope s = { .own = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0) };
+    if (s.own) s.old = uselocale(s.own);
+    return s;
+}
+
+static void utf8_leave(utf8_scope s)
+{
+    if (!s.own) return;
+    uselocale(s.old);
+    freelocale(s.own);
+}
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -119,10 +138,24 @@ static hk_status members_read(unzip *u, hk_arrays *list, hk_error *err)
     }
 }
 
+/* A zip file without members is this record alone, which libarchive does not recognise. */
+static bool zip_is_empty(const void *data, int fd, size_t n)
+{
+    static const char record[22] = "PK\5\6";
+    char head[22];
+    if (n != sizeof record) return false;
+    if (!data && pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head) return false;
+    return memcmp(data ? data : head, record, sizeof record) == 0;
+}
+
 /* Reads from memory, or where data is NULL from fd; n is the length of either. */
 static hk_status unzip_all(const void *data, int fd, size_t n, const char *name, size_t limit,
                            hk_arrays *out, hk_error *err)
 {
+    if (zip_is_empty(data, fd, n)) {
+        *out = (hk_arrays){ 0 };
+        return HK_OK;
+    }
     unzip u = { .file_bytes = n };
     hk_arrays list = { 0 };
     char cause[128];
@@ -131,6 +164,7 @@ static hk_status unzip_all(const void *data, int fd, size_t n, const char *name,
     u.limit = limit == 0 || limit > HK_FILE_MAX ? HK_FILE_MAX : limit;
     u.a = archive_read_new();
     HK_CHECK(err, u.a, HK_E_NOMEM, "%s: no memory for a zip reader", u.file);
+    utf8_scope scope = utf8_enter();
     archive_read_support_format_zip_seekable(u.a);
     int code = data ? archive_read_open_memory(u.a, data, n) : archive_read_open_fd(u.a, fd, BLOCK);
     if (code != ARCHIVE_OK)
@@ -139,6 +173,7 @@ static hk_status unzip_all(const void *data, int fd, size_t n, const char *name,
     else
         status = members_read(&u, &list, err);
     archive_read_free(u.a);
+    utf8_leave(scope);
     if (status == HK_OK) *out = list;
     else hk_arrays_clear(&list);
     return status;
@@ -248,6 +283,7 @@ static hk_status zip_all(zip *z, struct archive *a, const hk_arrays *list)
 hk_status hk_npz_write(const char *path, const hk_arrays *list, hk_error *err)
 {
     zip z = { .err = err };
+    utf8_scope scope = utf8_enter();
     hk_status status = hk_writer_open(&z.w, path, err);
     struct archive *a = status == HK_OK ? archive_write_new() : NULL;
     if (status == HK_OK && !a)
@@ -255,6 +291,7 @@ hk_status hk_npz_write(const char *path, const hk_arrays *list, hk_error *err)
     if (status == HK_OK) status = zip_all(&z, a, list);
     if (status != HK_OK) z.status = status;          /* closing in free must not write any more */
     if (a) archive_write_free(a);
+    utf8_leave(scope);
     if (status == HK_OK) return hk_writer_commit(&z.w, err);
     hk_writer_abort(&z.w);
     return status;
