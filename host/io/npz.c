@@ -54,7 +54,7 @@ static void utf8_leave(utf8_scope s)
 typedef struct unzip {
     struct archive *a;
     char   file[160];            /* for messages                     */
-    char   where[320];           /* file and member                  */
+    char   where[288];           /* file and member                  */
     size_t file_bytes, limit;    /* limit: data bytes still allowed  */
 } unzip;
 
@@ -76,7 +76,7 @@ static hk_status archive_kind(struct archive *a)
 static hk_status member_read(void *self, void *out, size_t n, size_t *got, hk_error *err)
 {
     unzip *u = self;
-    char cause[128];
+    char cause[96];
     for (*got = 0; *got < n;) {
         la_ssize_t k = archive_read_data(u->a, (char *)out + *got, n - *got);
         HK_CHECK(err, k >= 0, archive_kind(u->a), "%s: %s", u->where,
@@ -91,7 +91,7 @@ static hk_status member_read(void *self, void *out, size_t n, size_t *got, hk_er
 static hk_status member_check(unzip *u, struct archive_entry *e, char name[NAME_MAX_BYTES + 1],
                               hk_error *err)
 {
-    char shown[128];
+    char shown[96];
     const char *path = archive_entry_pathname_utf8(e), *form = archive_format_name(u->a);
     if (!path) path = archive_entry_pathname(e);
     size_t n = path ? strlen(path) : 0;
@@ -122,7 +122,7 @@ static hk_status member_check(unzip *u, struct archive_entry *e, char name[NAME_
 static hk_status members_read(unzip *u, hk_arrays *list, hk_error *err)
 {
     struct archive_entry *e;
-    char name[NAME_MAX_BYTES + 1], cause[128];
+    char name[NAME_MAX_BYTES + 1], cause[96];
     for (;;) {
         int code = archive_read_next_header(u->a, &e);
         if (code == ARCHIVE_EOF) return HK_OK;
@@ -158,7 +158,7 @@ static hk_status unzip_all(const void *data, int fd, size_t n, const char *name,
     }
     unzip u = { .file_bytes = n };
     hk_arrays list = { 0 };
-    char cause[128];
+    char cause[96];
     hk_status status = HK_OK;
     hk_printable(u.file, sizeof u.file, name, strlen(name));
     u.limit = limit == 0 || limit > HK_FILE_MAX ? HK_FILE_MAX : limit;
@@ -231,7 +231,7 @@ static bool put_all(struct archive *a, const char *p, size_t n)
 /* libarchive failed: the writer's own message stands, if there is one. */
 static hk_status zip_fail(zip *z, struct archive *a, const char *name)
 {
-    char cause[128], shown[96];
+    char cause[96], shown[96];
     if (z->status != HK_OK) return z->status;
     return hk_fail(z->err, archive_errno(a) == ENOMEM ? HK_E_NOMEM : HK_E_IO,
                    "%s: cannot write member '%s': %s", z->w.path,
