@@ -70,6 +70,16 @@ static hk_isa_level best_isa(int32_t limit)
     return limit != HK_LEVEL_AUTO && (int)best > limit ? (hk_isa_level)limit : best;
 }
 
+static const hki_isa *table_of(hk_isa_level level)
+{
+#if defined(__x86_64__)
+    if (level == HK_LEVEL_AVX512) return &hki_isa_avx512;
+    if (level == HK_LEVEL_AVX2) return &hki_isa_avx2;
+#endif
+    (void)level;
+    return &hki_isa_sse2;
+}
+
 static int worker_count(int32_t threads)
 {
 #ifdef _OPENMP
@@ -99,13 +109,14 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
     hki_state *s = hk_alloc_zero(1, sizeof *s);
     HK_CHECK(e, s, HK_E_NOMEM, "kernels: no memory for %zu bytes", sizeof *s);
     s->workers = worker_count(cfg->threads);
-    s->isa = best_isa(cfg->isa);
+    s->level = best_isa(cfg->isa);
+    s->isa = table_of(s->level);
     s->dense = cfg->dense == HK_DENSE_AUTO ? HK_DENSE_OWN : (hk_dense_by)cfg->dense;
     s->way = (hk_product_way)cfg->products;
-    k->isa = s->isa;
+    k->isa = s->level;
     k->dense = s->dense;
     k->table = hki_table;
-    k->table.name = hk_isa_name(s->isa);
+    k->table.name = hk_isa_name(s->level);
     k->table.self = s;
     k->table.workers = s->workers;
     k->table.parallel = parallel;

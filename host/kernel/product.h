@@ -1,4 +1,20 @@
-/* Inside host/kernel only.
+/* Inside host/kernel only: how the five entries of the table are cut into parts.
+ *
+ * A product is one or several `hki_map`s: direct convolutions with any stride and origin,
+ *
+ *   out[b,u,v,n] = scale * sum_{p,q,c} in[b, u*sy+oy+p, v*sx+ox+q, c] w[p,q,c,n]
+ *
+ * forward is one map. backward_input is one map per phase of the stride, (yi + ph) mod sh: the inputs
+ * of one phase see the errors through the taps of that phase, mirrored, as a convolution of stride 1.
+ * backward_weight is one sum per phase in the same way (weight_isa.c).
+ *
+ * Packed weights of a map: [tile of n][p][q][c][width of the tile]. Tiles are HKI `tile` channels
+ * wide but the last, which takes the smallest of tile, tile/2, .. vl that holds what is left.
+ *
+ * A map's outputs are cut into blocks of rows of about `HKI_BLOCK` positions; a task is a block and a
+ * range of tiles. Each worker has its own scratch inside `work`.
+ *
+ * A layer whose kernel covers the whole map is turned into 1 x 1 with c = hi*wi*ci first.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -7,18 +23,121 @@
 
 #include "host_kernels.h"
 
+enum {
+    HKI_BLOCK = 256,             /* output positions in a block, about         */
+    HKI_BLOCK_VALUES = 1 << 18,  /* input values that a block sees, at most    */
+    HKI_SLACK = 64,              /* entries that a vector store may run over   */
+};
+
+typedef struct hki_map {
+    int32_t     batch, h, w, c;          /* input map                                        */
+    hk_view     in;
+    size_t      pitch;                   /* bytes of one input position                      */
+    int32_t     nu, nv, n;               /* output grid and channels                         */
+    int32_t     kh, kw, sy, sx, oy, ox;  /* taps, stride and origin in the input             */
+    const float *weights;                /* packed                                           */
+    float       *out;
+    size_t      out_b, out_u, out_v;     /* floats from sample to sample, row to row, ..     */
+    int32_t     nb, ru;                  /* a block: samples and rows; nb > 1 means ru = nu  */
+    int32_t     rows;                    /* input rows that a block sees, per sample         */
+    int32_t     chunk;                   /* events: channels taken at a time                 */
+} hki_map;
+
+/* One product of one call as the tasks see it. */
+typedef struct hki_task {
+    const hki_map *map;
+    int32_t blocks, groups, tiles;       /* task i: block i / groups, group i % groups       */
+    char   *scratch;                     /* worker's part begins at worker * scratch_bytes   */
+    size_t  scratch_bytes;
+} hki_task;
+
+/* Sum over positions for backward_weight; see weight_isa.c and direct_isa.c. */
+typedef struct hki_sum {
+    hk_conv      g;
+    hk_view      x;
+    const float *dy;
+    float       *dw;
+    int32_t      cb, nc;                 /* input and output channels of a task              */
+    int32_t      lines;                  /* events: positions of dy held at a time           */
+    char        *scratch;
+    size_t       scratch_bytes;
+} hki_sum;
+
+/* The part that is compiled once per instruction set. */
+typedef struct hki_isa {
+    int32_t vl, tile;                    /* floats in a vector, channels in a tile           */
+    double  density_map[3], density_sum[3]; /* below: events; by hk_kind                     */
+    /* Share of values that are not zero, from a sample of positions. */
+    double (*density)(hk_view x, size_t positions, size_t pitch, size_t channels);
+    size_t (*events_bytes)(const hki_map *m);
+    void   (*events)(void *task, int i, int worker);
+    size_t (*direct_bytes)(const hki_map *m);
+    void   (*direct)(void *task, int i, int worker);
+    size_t (*sum_events_bytes)(const hki_sum *s);
+    void   (*sum_events)(void *sum, int i, int worker);
+    size_t (*sum_direct_bytes)(const hki_sum *s);
+    void   (*sum_direct)(void *sum, int i, int worker);
+} hki_isa;
+
+extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512;
+
 /* What table.self points to. */
 typedef struct hki_state {
     int             workers;
-    hk_isa_level    isa;
+    hk_isa_level    level;
+    const hki_isa  *isa;
     hk_dense_by     dense;
     hk_product_way  way;
-    hk_kernels      table;       /* copy, for `parallel` */
+    hk_kernels      table;               /* copy, for `parallel`                             */
     hk_product_stat stat[HK_STAT_LAYERS];
 } hki_state;
 
 /* The products; name, self, workers and parallel are filled by open. */
 extern const hk_kernels hki_table;
+
+/* ---- plan.c ---------------------------------------------------------------------------------- */
+
+static inline int32_t hki_min(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t hki_max(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline size_t hki_up64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+/* First input row and column that task i's block sees, its first sample and output row. */
+typedef struct hki_block { int32_t b, nb, u, ru, y, rows; } hki_block;
+hki_block hki_block_at(const hki_map *m, int32_t block);
+
+int32_t hki_tiles(int32_t n, int32_t tile);
+/* Width of tile t of n channels: tile, or for the last one tile/2, tile/4, .. >= vl. */
+int32_t hki_tile_width(int32_t n, int32_t t, int32_t tile, int32_t vl);
+/* Sum of the widths. */
+size_t hki_padded(int32_t n, int32_t tile, int32_t vl);
+
+/* A layer that covers the whole map as 1 x 1; everything else unchanged. */
+hk_conv hki_reshaped(const hk_conv *g);
+/* Bytes of the input of such a layer with its bits made contiguous; 0 where they are already. */
+size_t  hki_repack_bytes(const hk_conv *g, hk_kind kind);
+/* The input as hki_reshaped(g) sees it, its bits put into `to` where that is needed. */
+hk_view hki_repack(const hk_conv *g, hk_view x, void *to);
+/* The map of forward, and the one of phase a, b of backward_input; in.data, weights, out are not set. */
+hki_map hki_map_forward(const hk_conv *g, hk_kind kind);
+hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b);
+int32_t hki_blocks(const hki_map *m);
+/* Taps p = phase, phase + stride, .. below k. */
+static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
+{
+    return k > phase ? (k - phase + stride - 1) / stride : 0;
+}
+
+/* ---- pack.c ----------------------------------------------------------------------------------- */
+
+/* Floats of packed weights for forward and for backward_input. */
+size_t hki_packed_forward(const hk_conv *g, const hki_isa *isa);
+size_t hki_packed_input(const hk_conv *g, const hki_isa *isa);
+/* Floats of the packed weights of backward_input that belong to phases before (a, b). */
+size_t hki_phase_offset(const hk_conv *g, const hki_isa *isa, int a, int b);
+void   hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out);
+void   hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out);
+
+/* ---- generic.c -------------------------------------------------------------------------------- */
 
 void hki_generic_forward(const hk_kernels *k, const hk_conv_args *a, hk_view x, float *y);
 void hki_generic_input(const hk_kernels *k, const hk_conv_args *a, const float *dy, float *dx);

@@ -1,30 +1,137 @@
-/* The five entries of the table: which form of a product a call takes.
+/* The five entries of the table: which form a call takes, and how it is cut into tasks.
+ *
+ * packed: [weights of forward][weights of backward_input]
+ * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "product.h"
 
+enum { TASKS_PER_WORKER = 4, L1_BYTES = 24576, EVENTS_PER_CHUNK = 10 };
+
+static bool plain(const hki_state *s, const hk_conv *g) { return g->groups == 1 && s->way != HK_WAY_REF; }
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Scratch of one worker for a map in either form. */
+static size_t map_bytes(const hki_state *s, const hki_map *m)
+{
+    return hki_up64(larger(s->isa->events_bytes(m), s->isa->direct_bytes(m)));
+}
+
+static size_t input_bytes(const hki_state *s, const hk_conv *g)
+{
+    size_t most = 0;
+    for (int32_t a = 0; a < g->sh; a++)
+        for (int32_t b = 0; b < g->sw; b++) {
+            const hki_map m = hki_map_input(g, a, b);
+            most = larger(most, map_bytes(s, &m));
+        }
+    return most;
+}
+
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
-    (void)self; (void)g; (void)kind; (void)learn;
-    return (hk_conv_bytes){ 0, 0 };
+    const hki_state *s = self;
+    if (!plain(s, g)) return (hk_conv_bytes){ 0, 0 };
+    const hk_conv r = hki_reshaped(g);
+    const hki_map m = hki_map_forward(&r, kind);
+    hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m) };
+    if (learn) {
+        n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
+        n.work = larger(n.work, input_bytes(s, &r));
+    }
+    n.work *= (size_t)s->workers;
+    n.work += hki_repack_bytes(g, kind);
+    return n;
 }
 
 static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool learn)
 {
-    (void)self; (void)a; (void)kind; (void)learn;
+    (void)kind;
+    const hki_state *s = self;
+    if (!plain(s, a->g)) return;
+    const hk_conv r = hki_reshaped(a->g);
+    hki_pack_forward(&s->table, s->isa, &r, a->w, a->packed);
+    if (!learn) return;
+    char *second = (char *)a->packed + hki_up64(4 * hki_packed_forward(&r, s->isa));
+    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)second);
+}
+
+/* Takes note of the density and returns whether the call goes by events. */
+static bool by_events(hki_state *s, uint32_t id, int product, double density, double below)
+{
+    const bool events = s->way == HK_WAY_EVENTS || (s->way == HK_WAY_AUTO && density < below);
+    hk_product_stat *stat = &s->stat[id % HK_STAT_LAYERS];
+    stat->density[product] = (float)density;
+    stat->way[product] = events ? HK_WAY_EVENTS : HK_WAY_DENSE;
+    return events;
+}
+
+/* Channels taken at a time: as few as fill the L1 cache with their rows of weights, as many as bring
+ * EVENTS_PER_CHUNK entries into a window on average. */
+static int32_t chunk_of(const hki_state *s, const hki_map *m, double density)
+{
+    const double least = L1_BYTES / (4.0 * s->isa->tile * hki_max(m->kw, 1));
+    const double busy = EVENTS_PER_CHUNK / (density * hki_max(m->kw, 1) + 1e-9);
+    const double want = least > busy ? least : busy;
+    return want > m->c ? (m->c + 31) / 32 * 32 : hki_max(32, (int32_t)(want + 16.0) / 32 * 32);
+}
+
+static void run_map(const hki_state *s, hki_map *m, bool events, double density, char *scratch)
+{
+    hki_task t = { .map = m, .blocks = hki_blocks(m), .tiles = hki_tiles(m->n, s->isa->tile) };
+    if (t.blocks < 1) return;
+    const int32_t wanted = (TASKS_PER_WORKER * s->workers + t.blocks - 1) / t.blocks;
+    t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
+    t.scratch = scratch;
+    t.scratch_bytes = map_bytes(s, m);
+    m->chunk = chunk_of(s, m, density);
+    s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : s->isa->direct, &t);
 }
 
 static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
 {
-    const hki_state *s = self;
-    hki_generic_forward(&s->table, a, x, y);
+    hki_state *s = self;
+    const hk_conv *g = a->g;
+    if (!plain(s, g)) {
+        hki_generic_forward(&s->table, a, x, y);
+        return;
+    }
+    const hk_conv r = hki_reshaped(g);
+    hki_map m = hki_map_forward(&r, x.kind);
+    m.in = hki_repack(g, x, a->work);
+    m.weights = a->packed;
+    m.out = y;
+    const size_t positions = (size_t)r.batch * (size_t)r.hi * (size_t)r.wi;
+    const double density = s->isa->density(m.in, positions, m.pitch, (size_t)r.ci);
+    const bool events = by_events(s, a->id, 0, density, s->isa->density_map[x.kind]);
+    run_map(s, &m, events, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
 static void conv_backward_input(void *self, const hk_conv_args *a, const float *dy, float *dx)
 {
-    const hki_state *s = self;
-    hki_generic_input(&s->table, a, dy, dx);
+    hki_state *s = self;
+    if (!plain(s, a->g)) {
+        hki_generic_input(&s->table, a, dy, dx);
+        return;
+    }
+    const hk_conv g = hki_reshaped(a->g);
+    const hk_view view = { .data = dy, .kind = HK_F32, .scale = 1.0f };
+    const size_t positions = (size_t)g.batch * (size_t)g.ho * (size_t)g.wo, co = (size_t)g.co;
+    const double density = s->isa->density(view, positions, 4 * co, co);
+    const bool events = by_events(s, a->id, 1, density, s->isa->density_map[HK_F32]);
+    const char *packed = (const char *)a->packed + hki_up64(4 * hki_packed_forward(&g, s->isa));
+    for (int32_t p = 0; p < g.sh; p++)
+        for (int32_t q = 0; q < g.sw; q++) {
+            hki_map m = hki_map_input(&g, p, q);
+            const size_t y0 = (size_t)(((p - g.ph) % g.sh + g.sh) % g.sh);
+            const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
+            m.in = view;
+            m.weights = (const float *)(const void *)packed + hki_phase_offset(&g, s->isa, p, q);
+            m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
+            run_map(s, &m, events, density, a->work);
+        }
 }
 
 static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, const float *dy, float *dw)

@@ -1,0 +1,55 @@
+/* Vectors of float for the files *_isa.c, each of which is compiled once per instruction set with
+ * HK_ISA = sse2, avx2 or avx512 as the suffix of its symbols. sse2 is plain vector code of 16 bytes
+ * and compiles on any machine.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_SIMD_H
+#define HK_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifndef HK_ISA
+#  define HK_ISA sse2
+#endif
+#define HK_JOIN2(a, b) a##_##b
+#define HK_JOIN(a, b) HK_JOIN2(a, b)
+#define HK_NAME(symbol) HK_JOIN(symbol, HK_ISA)
+
+#if defined(__AVX512F__)
+#  include <immintrin.h>
+enum { VL = 16, TILE = 64 };
+typedef float vf __attribute__((vector_size(64), may_alias));
+typedef float vfu __attribute__((vector_size(64), aligned(4), may_alias));
+static inline vf vset(float s) { return _mm512_set1_ps(s); }
+static inline vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+#elif defined(__AVX2__)
+#  include <immintrin.h>
+enum { VL = 8, TILE = 64 };
+typedef float vf __attribute__((vector_size(32), may_alias));
+typedef float vfu __attribute__((vector_size(32), aligned(4), may_alias));
+static inline vf vset(float s) { return _mm256_set1_ps(s); }
+static inline vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+#else
+enum { VL = 4, TILE = 32 };
+typedef float vf __attribute__((vector_size(16), may_alias));
+typedef float vfu __attribute__((vector_size(16), aligned(4), may_alias));
+static inline vf vset(float s) { return (vf){ s, s, s, s }; }
+static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
+#endif
+
+static inline vf vload(const float *p) { return *(const vf *)p; }
+static inline void vstore(float *p, vf v) { *(vf *)p = v; }
+static inline vf vloadu(const float *p) { return *(const vfu *)p; }
+static inline void vstoreu(float *p, vf v) { *(vfu *)p = v; }
+
+/* Loops of constant length over registers. */
+#if defined(__clang__)
+#  define HK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#  define HK_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define HK_INLINE static inline __attribute__((always_inline))
+
+#endif

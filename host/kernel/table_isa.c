@@ -1,0 +1,44 @@
+/* The table of one instruction set, and how densely values are not zero.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "product.h"
+#include "simd.h"
+
+size_t HK_NAME(hki_events_bytes)(const hki_map *m);
+void   HK_NAME(hki_events)(void *task, int i, int worker);
+size_t HK_NAME(hki_direct_bytes)(const hki_map *m);
+void   HK_NAME(hki_direct)(void *task, int i, int worker);
+
+/* Of at most about SAMPLE values: whole positions, at distances that hit all columns and rows. */
+static double density(hk_view x, size_t positions, size_t pitch, size_t channels)
+{
+    enum { SAMPLE = 1 << 17 };
+    const size_t enough = SAMPLE / channels + 1;
+    const size_t count = positions < enough ? positions : enough;
+    const char *data = x.data;
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = (size_t)((uint64_t)i * positions / count);
+        const char *row = data + at * pitch;
+        if (x.kind == HK_BITS)
+            for (size_t w = 0; w < pitch / 4; w++)
+                found += (size_t)__builtin_popcount(((const uint32_t *)(const void *)row)[w]);
+        else if (x.kind == HK_COUNTS)
+            for (size_t c = 0; c < channels; c++) found += ((const unsigned char *)row)[c] != 0;
+        else {
+            uint32_t some = 0;
+            for (size_t c = 0; c < channels; c++) some += ((const float *)(const void *)row)[c] != 0.0f;
+            found += some;
+        }
+    }
+    return (double)found / ((double)count * (double)channels);
+}
+
+const hki_isa HK_NAME(hki_isa) = {
+    .vl = VL, .tile = TILE,
+    .density_map = { 0.7, 0.7, 0.7 }, .density_sum = { 0.7, 0.7, 0.7 },
+    .density = density,
+    .events_bytes = HK_NAME(hki_events_bytes), .events = HK_NAME(hki_events),
+    .direct_bytes = HK_NAME(hki_direct_bytes), .direct = HK_NAME(hki_direct),
+};

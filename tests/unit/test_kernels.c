@@ -1,0 +1,440 @@
+/* The host's products against their definition, hk_kernels_ref: every form on every instruction set
+ * that this machine has, within the forward error bound of a sum (unit round-off x length x sum of
+ * absolute products), with guard bytes around whatever is written and NaN behind whatever is read,
+ * and with the same bits for 1, 2 and 3 threads.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../host/base/alloc.h"
+#include "../../host/kernel/host_kernels.h"
+
+enum { GUARD = 256 };
+
+/* ---- random numbers, blocks with guards ------------------------------------------------------ */
+
+static uint64_t seed = 1;
+
+static uint32_t draw(uint32_t n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((seed >> 33) % n);
+}
+
+static float draw_float(void) { return (float)draw(1u << 20) / (float)(1 << 19) - 1.0f; }
+
+typedef struct block { unsigned char *base, *data; size_t bytes; } block;
+
+/* 0xff everywhere is NaN as float, ones as bits. offset: distance from 64-byte alignment. */
+static block block_take(size_t bytes, size_t offset)
+{
+    block b = { .bytes = bytes };
+    b.base = aligned_alloc(64, (bytes + offset + 2 * GUARD + 63) / 64 * 64);
+    assert_non_null(b.base);
+    b.data = b.base + GUARD + offset;
+    memset(b.base, 0xff, bytes + offset + 2 * GUARD);
+    return b;
+}
+
+static void block_check(block b, const char *what)
+{
+    for (const unsigned char *p = b.base; p < b.data; p++)
+        if (*p != 0xff) fail_msg("%s: written %d bytes before its start", what, (int)(b.data - p));
+    for (size_t i = 0; i < GUARD; i++)
+        if (b.data[b.bytes + i] != 0xff) fail_msg("%s: written %d bytes past its end", what, (int)i);
+}
+
+static float *floats(block b) { return (float *)(void *)b.data; }
+
+/* ---- one problem ----------------------------------------------------------------------------- */
+
+typedef struct problem {
+    hk_conv g;
+    hk_kind kind;
+    double  density, error_density;
+    size_t  nx, ny, nw;          /* values of x, y, w */
+    block   x, dy, w, dw;        /* dw: what is there before */
+    block   y_ref, dx_ref, dw_ref, y_abs, dx_abs, dw_abs;
+} problem;
+
+static void store_value(problem *p, size_t row, size_t c, float v)
+{
+    unsigned char *at = p->x.data + row * hk_row_bytes(p->kind, (size_t)p->g.ci);
+    switch (p->kind) {
+    case HK_BITS:   ((uint32_t *)(void *)at)[c / 32] |= (uint32_t)1 << (c % 32); break;
+    case HK_COUNTS: at[c] = (unsigned char)(1 + draw(v > 0.9f ? 255 : 4)); break;
+    default:        ((float *)(void *)at)[c] = v; break;
+    }
+}
+
+static void fill_floats(block b, size_t n, double density)
+{
+    for (size_t i = 0; i < n; i++)
+        floats(b)[i] = draw(1000) < (uint32_t)(density * 1000.0) ? draw_float() : 0.0f;
+}
+
+static block absolute(block b)
+{
+    block a = block_take(b.bytes, 0);
+    for (size_t i = 0; i < b.bytes / 4; i++) floats(a)[i] = fabsf(floats(b)[i]);
+    return a;
+}
+
+static hk_view view_of(const problem *p, block x)
+{
+    return (hk_view){ .data = x.data, .kind = p->kind, .scale = p->kind == HK_F32 ? 1.0f : 0.37f };
+}
+
+static void block_free(block b) { free(b.base); }
+
+static void problem_reference(problem *p)
+{
+    const hk_kernels *r = &hk_kernels_ref;
+    hk_conv_args a = { .g = &p->g, .w = floats(p->w) };
+    block xa = p->kind == HK_F32 ? absolute(p->x) : p->x, da = absolute(p->dy), wa = absolute(p->w);
+    p->y_ref = block_take(4 * p->ny, 0);
+    p->y_abs = block_take(4 * p->ny, 0);
+    p->dx_ref = block_take(4 * p->nx, 0);
+    p->dx_abs = block_take(4 * p->nx, 0);
+    p->dw_ref = block_take(4 * p->nw, 0);
+    p->dw_abs = absolute(p->dw);
+    memcpy(p->dw_ref.data, p->dw.data, 4 * p->nw);
+    r->conv_forward(NULL, &a, view_of(p, p->x), floats(p->y_ref));
+    r->conv_backward_input(NULL, &a, floats(p->dy), floats(p->dx_ref));
+    r->conv_backward_weight(NULL, &a, view_of(p, p->x), floats(p->dy), floats(p->dw_ref));
+    a.w = floats(wa);
+    r->conv_forward(NULL, &a, view_of(p, xa), floats(p->y_abs));
+    r->conv_backward_input(NULL, &a, floats(da), floats(p->dx_abs));
+    r->conv_backward_weight(NULL, &a, view_of(p, xa), floats(da), floats(p->dw_abs));
+    if (p->kind == HK_F32) block_free(xa);
+    block_free(da);
+    block_free(wa);
+}
+
+static void problem_open(problem *p, hk_conv g, hk_kind kind, double density, double error_density)
+{
+    memset(p, 0, sizeof *p);
+    g.ho = (g.hi + 2 * g.ph - g.kh) / g.sh + 1;
+    g.wo = (g.wi + 2 * g.pw - g.kw) / g.sw + 1;
+    p->g = g;
+    p->kind = kind;
+    p->density = density;
+    p->error_density = error_density;
+    const size_t rows = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
+    p->nx = rows * (size_t)g.ci;
+    p->ny = (size_t)g.batch * (size_t)g.ho * (size_t)g.wo * (size_t)g.co;
+    p->nw = (size_t)g.kh * (size_t)g.kw * (size_t)(g.ci / g.groups) * (size_t)g.co;
+    p->x = block_take(rows * hk_row_bytes(kind, (size_t)g.ci), 4);
+    p->dy = block_take(4 * p->ny, 4);
+    p->w = block_take(4 * p->nw, 4);
+    p->dw = block_take(4 * p->nw, 4);
+    memset(p->x.data, 0, p->x.bytes);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < (size_t)g.ci; c++)
+            if (draw(1000) < (uint32_t)(density * 1000.0)) store_value(p, r, c, draw_float());
+    fill_floats(p->dy, p->ny, error_density);
+    fill_floats(p->w, p->nw, 1.0);
+    fill_floats(p->dw, p->nw, 1.0);
+    problem_reference(p);
+}
+
+static void problem_close(problem *p)
+{
+    block all[] = { p->x, p->dy, p->w, p->dw, p->y_ref, p->dx_ref, p->dw_ref, p->y_abs, p->dx_abs, p->dw_abs };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) block_free(all[i]);
+}
+
+/* ---- one form of the table ------------------------------------------------------------------- */
+
+typedef struct result { block y, dx, dw; } result;
+
+static void describe(const problem *p, hk_host_kernels_cfg c, char *out, size_t cap)
+{
+    const hk_conv *g = &p->g;
+    snprintf(out, cap, "%s %s way %d threads %d, kind %d density %g/%g: batch %d, %dx%dx%d to %dx%dx%d, kernel "
+             "%dx%d stride %d,%d pad %d,%d groups %d", hk_isa_name((hk_isa_level)c.isa),
+             hk_dense_name((hk_dense_by)c.dense), c.products, c.threads, (int)p->kind, p->density,
+             p->error_density, g->batch, g->hi, g->wi, g->ci, g->ho, g->wo, g->co, g->kh, g->kw, g->sh, g->sw,
+             g->ph, g->pw, g->groups);
+}
+
+static void compare(const float *got, const float *want, const float *sum, size_t n, double length,
+                    const char *product, const char *text)
+{
+    for (size_t i = 0; i < n; i++) {
+        const double bound = 2.0 * 6e-8 * (length + 4.0) * (double)sum[i];
+        const double error = fabs((double)got[i] - (double)want[i]);
+        if (!(error <= bound))
+            fail_msg("%s: %s[%d] is %.9g, expected %.9g within %.3g", text, product, (int)i, (double)got[i],
+                     (double)want[i], bound);
+    }
+}
+
+static result run(const problem *p, hk_host_kernels_cfg cfg)
+{
+    hk_host_kernels k;
+    hk_error e;
+    assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_OK);
+    const hk_kernels *t = &k.table;
+    const hk_conv_bytes n = t->conv_sizes(t->self, &p->g, p->kind, true);
+    block packed = block_take(n.packed, 0), work = block_take(n.work, 0);
+    result r = { block_take(4 * p->ny, 4), block_take(4 * p->nx, 4), block_take(4 * p->nw, 4) };
+    hk_conv_args a = { .g = &p->g, .w = floats(p->w), .packed = packed.data, .work = work.data, .id = 3 };
+    memcpy(r.dw.data, p->dw.data, 4 * p->nw);
+    t->conv_prepare(t->self, &a, p->kind, true);
+    const long requests = hk_alloc_counts().requests;
+    t->conv_forward(t->self, &a, view_of(p, p->x), floats(r.y));
+    t->conv_backward_input(t->self, &a, floats(p->dy), floats(r.dx));
+    t->conv_backward_weight(t->self, &a, view_of(p, p->x), floats(p->dy), floats(r.dw));
+    assert_int_equal(hk_alloc_counts().requests, requests);
+    block_check(packed, "packed");
+    block_check(work, "work");
+    block_check(r.y, "y");
+    block_check(r.dx, "dx");
+    block_check(r.dw, "dw");
+    block_free(packed);
+    block_free(work);
+    hk_host_kernels_close(&k);
+    return r;
+}
+
+static void result_free(result r)
+{
+    block_free(r.y);
+    block_free(r.dx);
+    block_free(r.dw);
+}
+
+static void check_form(const problem *p, hk_host_kernels_cfg cfg)
+{
+    char text[400];
+    const hk_conv *g = &p->g;
+    const double taps = (double)g->kh * g->kw;
+    result first = { { 0 }, { 0 }, { 0 } };
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        cfg.threads = threads;
+        describe(p, cfg, text, sizeof text);
+        result r = run(p, cfg);
+        if (threads == 1) {
+            compare(floats(r.y), floats(p->y_ref), floats(p->y_abs), p->ny, taps * g->ci, "y", text);
+            compare(floats(r.dx), floats(p->dx_ref), floats(p->dx_abs), p->nx, taps * g->co, "dx", text);
+            compare(floats(r.dw), floats(p->dw_ref), floats(p->dw_abs), p->nw,
+                    (double)g->batch * g->ho * g->wo, "dw", text);
+            first = r;
+            continue;
+        }
+        if (memcmp(r.y.data, first.y.data, 4 * p->ny) || memcmp(r.dx.data, first.dx.data, 4 * p->nx)
+            || memcmp(r.dw.data, first.dw.data, 4 * p->nw))
+            fail_msg("%s: other bits than with one thread", text);
+        result_free(r);
+    }
+    result_free(first);
+}
+
+static hk_isa_level best_level(void)
+{
+    hk_host_kernels k;
+    hk_error e;
+    assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_OK);
+    const hk_isa_level best = k.isa;
+    hk_host_kernels_close(&k);
+    return best;
+}
+
+static void check(hk_conv g, hk_kind kind, double density, double error_density)
+{
+    problem p;
+    problem_open(&p, g, kind, density, error_density);
+    const int32_t best = best_level();
+    for (int32_t isa = HK_LEVEL_SSE2; isa <= best; isa++)
+        for (int32_t way = HK_WAY_AUTO; way <= HK_WAY_REF; way++)
+            check_form(&p, (hk_host_kernels_cfg){ .isa = isa, .products = way });
+    for (int32_t dense = HK_DENSE_ONEDNN; dense <= HK_DENSE_REF; dense++)
+        if (dense == HK_DENSE_REF || hk_vendor_version((hk_dense_by)dense))
+            check_form(&p, (hk_host_kernels_cfg){ .dense = dense, .products = HK_WAY_DENSE });
+    problem_close(&p);
+}
+
+/* ---- cases ------------------------------------------------------------------------------------ */
+
+static hk_conv conv(int32_t batch, int32_t h, int32_t w, int32_t ci, int32_t co, int32_t k, int32_t s, int32_t pad)
+{
+    return (hk_conv){ .batch = batch, .hi = h, .wi = w, .ci = ci, .co = co, .kh = k, .kw = k,
+                      .sh = s, .sw = s, .ph = pad, .pw = pad, .groups = 1 };
+}
+
+static void each_kind(hk_conv g, double density, double error_density)
+{
+    for (int kind = HK_F32; kind <= HK_COUNTS; kind++) check(g, (hk_kind)kind, density, error_density);
+}
+
+static void test_channels(void **state)
+{
+    (void)state;
+    static const int32_t channels[] = { 1, 3, 10, 33, 64, 65, 96, 128 };
+    for (size_t i = 0; i < 8; i++) {
+        each_kind(conv(2, 5, 6, channels[i], channels[7 - i], 3, 1, 1), 0.2, 0.3);
+        each_kind(conv(1, 4, 4, channels[i], channels[(i * 3 + 1) % 8], 1, 1, 0), 0.4, 0.9);
+    }
+}
+
+static void test_strides_and_padding(void **state)
+{
+    (void)state;
+    for (int32_t k = 1; k <= 3; k++)
+        for (int32_t s = 1; s <= 2; s++)
+            for (int32_t pad = 0; pad <= 2; pad++)
+                each_kind(conv(2, 7, 6, 10, 12, k, s, pad), 0.3, 0.5);
+    hk_conv uneven = conv(2, 9, 7, 5, 20, 3, 1, 1);
+    uneven.kw = 2, uneven.sh = 3, uneven.pw = 0;
+    each_kind(uneven, 0.3, 1.0);
+    each_kind(conv(1, 11, 12, 4, 6, 5, 1, 2), 0.2, 1.0);
+    each_kind(conv(1, 15, 14, 3, 8, 7, 2, 3), 0.5, 1.0);
+}
+
+static void test_whole_map(void **state)
+{
+    (void)state;
+    each_kind(conv(5, 1, 1, 70, 33, 1, 1, 0), 0.3, 1.0);
+    each_kind(conv(3, 4, 4, 10, 17, 4, 1, 0), 0.3, 0.3);
+    each_kind(conv(3, 2, 2, 64, 10, 2, 1, 0), 0.1, 1.0);
+    each_kind(conv(300, 1, 1, 200, 5, 1, 1, 0), 0.1, 1.0);
+    each_kind(conv(2, 3, 3, 33, 65, 3, 2, 0), 0.5, 1.0);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    hk_conv g = conv(2, 5, 5, 12, 18, 3, 1, 1);
+    g.groups = 3;
+    each_kind(g, 0.3, 1.0);
+    g = conv(2, 6, 4, 40, 40, 3, 2, 1);
+    g.groups = 40;
+    each_kind(g, 0.3, 0.3);
+}
+
+static void test_densities(void **state)
+{
+    (void)state;
+    static const double density[] = { 0.0, 0.005, 0.05, 0.5, 0.8, 1.0 };
+    for (size_t i = 0; i < 6; i++) {
+        each_kind(conv(2, 6, 6, 64, 40, 3, 1, 1), density[i], density[5 - i]);
+        each_kind(conv(2, 2, 2, 96, 40, 2, 1, 0), density[i], density[5 - i]);
+    }
+}
+
+/* Several blocks per sample, several samples per block, several chunks of channels. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    each_kind(conv(1, 40, 21, 3, 20, 3, 1, 1), 0.2, 0.5);
+    each_kind(conv(19, 4, 4, 40, 20, 3, 1, 1), 0.2, 0.5);
+    each_kind(conv(2, 1, 700, 2, 4, 1, 1, 0), 0.2, 0.5);
+    check(conv(2, 9, 9, 256, 70, 3, 1, 1), HK_BITS, 0.2, 0.5);
+    check(conv(3, 8, 8, 160, 130, 3, 2, 1), HK_F32, 0.3, 0.1);
+    hk_conv line = conv(1, 1, 3000, 2, 3, 1, 1, 0);
+    line.kw = 5, line.pw = 2;
+    each_kind(line, 0.2, 0.5);
+}
+
+static void test_random_shapes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        hk_conv g = conv(1 + (int32_t)draw(3), 3 + (int32_t)draw(8), 3 + (int32_t)draw(8), 1 + (int32_t)draw(40),
+                         1 + (int32_t)draw(40), 1, 1, 0);
+        g.kh = 1 + (int32_t)draw(3), g.kw = 1 + (int32_t)draw(3);
+        g.sh = 1 + (int32_t)draw(2), g.sw = 1 + (int32_t)draw(2);
+        g.ph = (int32_t)draw(3), g.pw = (int32_t)draw(3);
+        check(g, (hk_kind)draw(3), draw(100) / 100.0, draw(100) / 100.0);
+    }
+}
+
+static void count_task(void *arg, int i, int worker)
+{
+    int *calls = arg;
+    calls[2 * i] += 1;
+    calls[2 * i + 1] = worker;
+}
+
+static void test_parallel(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        hk_host_kernels k;
+        hk_error e;
+        hk_host_kernels_cfg cfg = { .threads = threads };
+        int calls[200] = { 0 };
+        assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_OK);
+        assert_int_equal(k.table.workers, threads);
+        k.table.parallel(k.table.self, 0, count_task, calls);
+        k.table.parallel(k.table.self, 100, count_task, calls);
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(calls[2 * i], 1);
+            assert_in_range(calls[2 * i + 1], 0, threads - 1);
+        }
+        hk_host_kernels_close(&k);
+    }
+}
+
+static void test_open_refuses(void **state)
+{
+    (void)state;
+    hk_host_kernels k;
+    hk_error e;
+    hk_host_kernels_cfg cfg = { .threads = -1 };
+    assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_E_ARG);
+    assert_non_null(strstr(e.text, "threads"));
+    cfg = (hk_host_kernels_cfg){ .isa = 9 };
+    assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_E_ARG);
+    assert_non_null(strstr(e.text, "isa"));
+    hk_alloc_fail_at(1);
+    assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_E_NOMEM);
+    hk_alloc_fail_at(0);
+    hk_host_kernels_close(&k);
+}
+
+static void test_records_density(void **state)
+{
+    (void)state;
+    problem p;
+    problem_open(&p, conv(2, 8, 8, 32, 8, 3, 1, 1), HK_BITS, 0.1, 1.0);
+    hk_host_kernels k;
+    hk_error e;
+    assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_OK);
+    const hk_conv_bytes n = k.table.conv_sizes(k.table.self, &p.g, HK_BITS, true);
+    block packed = block_take(n.packed, 0), work = block_take(n.work, 0), y = block_take(4 * p.ny, 0);
+    hk_conv_args a = { .g = &p.g, .w = floats(p.w), .packed = packed.data, .work = work.data, .id = 7 };
+    k.table.conv_prepare(k.table.self, &a, HK_BITS, true);
+    k.table.conv_forward(k.table.self, &a, view_of(&p, p.x), floats(y));
+    const hk_product_stat *stat = hk_host_kernels_stat(&k, 7);
+    assert_true(stat->density[0] > 0.05f && stat->density[0] < 0.15f);
+    assert_int_equal(stat->way[0], HK_WAY_EVENTS);
+    assert_int_equal(stat->way[1], HK_WAY_AUTO);
+    block_free(packed);
+    block_free(work);
+    block_free(y);
+    hk_host_kernels_close(&k);
+    problem_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_channels), cmocka_unit_test(test_strides_and_padding),
+        cmocka_unit_test(test_whole_map), cmocka_unit_test(test_groups), cmocka_unit_test(test_densities),
+        cmocka_unit_test(test_blocks), cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_open_refuses), cmocka_unit_test(test_records_density),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
