@@ -8,8 +8,8 @@
 enum { DRAW_CROP_Y, DRAW_CROP_X, DRAW_FLIP, DRAW_CUT_Y, DRAW_CUT_X, DRAWS = 8 };
 
 #define NORM_ROW(m, i, def, lo, help)                                                              \
-    { #m #i, HK_FLOAT, offsetof(hk_augment_cfg, m) + (i) * sizeof(float), def, lo, 1e6, "1", help,  \
-      NULL }
+    { #m #i, HK_FLOAT, offsetof(hk_augment_cfg, m) + (i) * sizeof(float), def, lo, 1e6, "1",       \
+      help, NULL }
 
 static const hk_field augment_fields[] = {
     HK_ROW_INT(hk_augment_cfg, crop_pad, 0, 0, 1024, "pixels",
@@ -43,8 +43,8 @@ hk_status hk_augment_set_norm(hk_augment_cfg *cfg, const double *mean, const dou
              "augment: mean and std of %d channels, expected 1 to %d", n, HK_AUGMENT_CHANNELS);
     for (int k = 0; k < n; k++)
         HK_CHECK(e, isfinite(mean[k]) && isfinite(std[k]) && std[k] >= 1e-6, HK_E_ARG,
-                 "augment: channel %d has mean %g and std %g, expected finite numbers and std of at "
-                 "least 1e-06", k, mean[k], std[k]);
+                 "augment: channel %d has mean %g and std %g, expected finite numbers and a std of "
+                 "at least 1e-06", k, mean[k], std[k]);
     for (int k = 0; k < n; k++) {
         cfg->mean[k] = (float)mean[k];
         cfg->std[k] = (float)std[k];
@@ -59,17 +59,17 @@ hk_status hk_augment_check(const hk_augment_cfg *cfg, hk_shape s, hk_error *e)
              "augment: crop_pad is %ld, expected 0 to 1024", (long)cfg->crop_pad);
     HK_CHECK(e, cfg->cutout >= 0 && cfg->cutout <= 1024, HK_E_ARG,
              "augment: cutout is %ld, expected 0 to 1024", (long)cfg->cutout);
-    HK_CHECK(e, s.h * (int64_t)s.w > 1 || (!cfg->crop_pad && !cfg->flip && !cfg->cutout), HK_E_SHAPE,
-             "augment: crop_pad, flip and cutout need a map, the samples are vectors of %ld",
+    HK_CHECK(e, s.h * (int64_t)s.w > 1 || (!cfg->crop_pad && !cfg->flip && !cfg->cutout),
+             HK_E_SHAPE, "augment: crop_pad, flip and cutout need a map, the samples are vectors of %ld",
              (long)s.c);
     HK_CHECK(e, cfg->n_mean == 0 || cfg->n_mean == 1 ||
                 (cfg->n_mean == s.c && s.c <= HK_AUGMENT_CHANNELS),
-             HK_E_SHAPE, "augment: mean and std of %ld channels, the samples have %ld (1 stands for "
-             "all)", (long)cfg->n_mean, (long)s.c);
+             HK_E_SHAPE, "augment: mean and std of %ld channels, the samples have %ld (1 stands "
+             "for all)", (long)cfg->n_mean, (long)s.c);
     for (int k = 0; k < cfg->n_mean; k++)
         HK_CHECK(e, isfinite(cfg->mean[k]) && isfinite(cfg->std[k]) && cfg->std[k] >= 1e-6f,
-                 HK_E_ARG, "augment: channel %d has mean %g and std %g, expected finite numbers and "
-                 "std of at least 1e-06", k, (double)cfg->mean[k], (double)cfg->std[k]);
+                 HK_E_ARG, "augment: channel %d has mean %g and std %g, expected finite numbers "
+                 "and a std of at least 1e-06", k, (double)cfg->mean[k], (double)cfg->std[k]);
     return HK_OK;
 }
 

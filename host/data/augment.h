@@ -3,8 +3,8 @@
  * In this order: random crop out of a zero-padded map, mirror image, normalisation per channel,
  * cutout. So padding is black, and the square that cutout removes is the mean (DeVries and Taylor,
  * arXiv:1708.04552: centre uniform over the map, clipped at the border). All steps of a sample with
- * a time axis are changed alike. Every draw is a function of (seed, stream, sample): neither threads
- * nor batch size matter.
+ * a time axis are changed alike. Every draw is a function of (seed, stream, sample): neither
+ * threads nor batch size matter.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

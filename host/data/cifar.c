@@ -63,8 +63,8 @@ static hk_status cifar100_open(hk_dataset *d, const hk_dataset_cfg *cfg, hk_erro
     bool coarse = ((const cifar100_cfg *)cfg->member)->coarse;
     const char *name = train ? "train.bin" : "test.bin";
     d->n_class = coarse ? 20 : 100;
-    HK_TRY(cifar_open(d, cfg->root, &name, 1, (hk_cifar_form){ .n_label = 2, .use = coarse ? 0 : 1 },
-                      e));
+    hk_cifar_form form = { .n_label = 2, .use = coarse ? 0 : 1 };
+    HK_TRY(cifar_open(d, cfg->root, &name, 1, form, e));
     variant_set(d, train);
     return HK_OK;
 }

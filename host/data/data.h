@@ -15,9 +15,9 @@ typedef struct hk_dataset hk_dataset;
 
 /* What to open. Strings are only read during open. */
 typedef struct hk_dataset_cfg {
-    const char *root;            /* folder (or archive, for `images`); NULL or "" for embedded data */
-    const char *split;           /* "train" or "test"                                               */
-    const void *member;          /* ops->info.cfg_size bytes, or NULL for the defaults              */
+    const char *root;            /* folder (for some members a file); NULL for embedded data */
+    const char *split;           /* "train" or "test"                                        */
+    const void *member;          /* ops->info.cfg_size bytes, or NULL for the defaults       */
 } hk_dataset_cfg;
 
 typedef struct hk_dataset_ops {

@@ -19,7 +19,7 @@ hk_status hk_decoder_measure(hk_decoder *dec, const hk_bytes *file, hk_shape *ou
 
 /* Decodes to out [h][w][c] when the image has the wanted shape. Transparency is dropped, 16-bit
  * values are scaled to 8. An image that ends early or that the library only warns about is refused.
- * E_FORMAT with the name, expected and found; E_UNSUP for four-colour JPEG and sides above 16384. */
+ * E_FORMAT names file, expected and found; E_UNSUP: four-colour JPEG, sides above HK_IMAGE_SIDE. */
 hk_status hk_decoder_read(hk_decoder *dec, const hk_bytes *file, hk_shape want, uint8_t *out,
                           hk_error *e);
 

@@ -1,12 +1,11 @@
 /* The optical digits, carried in the library: 8 x 8 pixels, grey levels 0 to 16, ten classes.
  *
- * Packed form: a sample is 64 pixels, its class and a zero, 66 numbers a below 17. Three of them make
- * v = a0 + 17 a1 + 289 a2 < 4913, and v two letters, v mod 71 and v / 71. Letter d is the d-th
- * printable character from '#' on, where '?' and '\' are left out. So a sample is 44 letters, and 24
- * bits of it take 16.
+ * Packed form: a sample is 64 pixels, its class and a zero, 66 numbers a below 17. Three of them
+ * make v = a0 + 17 a1 + 289 a2 < 4913, and v two letters, v mod 71 and v / 71. Letter d is the d-th
+ * printable character from '#' on, where '?' and '\' are left out. So a sample takes 44 letters.
  *
- * Data: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
- * Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0.
+ * Data: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
+ * Learning Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

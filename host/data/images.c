@@ -1,9 +1,9 @@
-/* JPEG and PNG images, one folder per class: <split>/<class>/<name>.(jpg|jpeg|png), as a folder tree
- * or as a tar archive (plain or gzip) of it.
+/* JPEG and PNG images, one folder per class: <split>/<class>/<name>.(jpg|jpeg|png), as a tree of
+ * folders or as a tar archive (plain or gzip) of it.
  *
- * Classes are numbered in the order of the lines of batches.meta.txt beside the splits. Without that
- * file it is the alphabetical (byte) order of the class folders of the training split, so that both
- * splits agree. Samples are ordered by class, then name.
+ * Classes are numbered in the order of the lines of batches.meta.txt beside the splits. Without
+ * that file it is the alphabetical (byte) order of the class folders of the training split, so that
+ * both splits agree. Samples are ordered by class number, then name.
  *
  * Where a file [<any>_]<split>_labels.u8 lies beside them (one byte per sample), it gives the order
  * instead: sample i is the next image, by name, of the class that byte i says. That is how the
@@ -41,10 +41,13 @@ typedef struct images_job {
     hk_decoder  *dec;
 } images_job;
 
-/* By class, then name: '/' counts as the lowest character, so that "a/x" comes before "a-b/x". */
+/* By class number once it is known, class folder, name: '/' counts as the lowest character, so that
+ * "a/x" comes before "a-b/x". */
 static int item_order(const void *a, const void *b)
 {
-    const char *s = ((const sorted_item *)a)->path, *t = ((const sorted_item *)b)->path;
+    const sorted_item *p = a, *q = b;
+    const char *s = p->path, *t = q->path;
+    if (p->label != q->label) return p->label < q->label ? -1 : 1;
     while (*s && *s == *t) s++, t++;
     int x = *s == '/' ? 1 : (unsigned char)*s, y = *t == '/' ? 1 : (unsigned char)*t;
     return (x > y) - (x < y);
@@ -140,23 +143,25 @@ static hk_status classes_find(images_job *j, const char *root, hk_error *e)
     return st;
 }
 
-/* Gives each item its class and, for now, its place in the sorted list. */
+/* Gives each item its class and, for now, its place in the list sorted by class number. */
 static hk_status items_number(images_job *j, hk_error *e)
 {
     const hk_dataset *d = j->d;
     int32_t c = -1;
     for (int64_t i = 0; i < j->pack.n; i++) {
         sorted_item *s = &j->sorted[i];
-        size_t n = class_length(s->path);
         if (i == 0 || !same_class(s[-1].path, s->path))
             for (c = 0; c < d->n_class; c++)
-                if (strlen(d->class_name[c]) == n && memcmp(d->class_name[c], s->path, n) == 0) break;
+                if (same_class(d->class_name[c], s->path)) break;
         HK_CHECK(e, c < d->n_class, HK_E_FORMAT,
-                 "%s: the class of %s is none of the %d known ones (%s ...)", j->pack.place, s->path,
-                 d->n_class, d->class_name[0]);
+                 "%s: the class of %s is none of the %d known ones (%s ...)", j->pack.place,
+                 s->path, d->n_class, d->class_name[0]);
         s->label = c;
-        j->label[s->k] = c;
-        j->row[s->k] = i;
+    }
+    qsort(j->sorted, (size_t)j->pack.n, sizeof *j->sorted, item_order);
+    for (int64_t i = 0; i < j->pack.n; i++) {
+        j->label[j->sorted[i].k] = j->sorted[i].label;
+        j->row[j->sorted[i].k] = i;
     }
     return HK_OK;
 }
@@ -248,7 +253,8 @@ static hk_status images_open(hk_dataset *d, const hk_dataset_cfg *cfg, hk_error 
 }
 
 const hk_dataset_ops hk_dataset_images = {
-    .info = { "images", "folders or tar archives of JPEG or PNG images, one folder per class", "",
+    .info = { "images", "folders or tar archives of JPEG or PNG images, one folder per class",
+              "JPEG: ITU-T T.81; PNG: ISO/IEC 15948",
               sizeof(images_cfg), images_fields, HK_COUNT(images_fields) },
     .needs_root = true, .open = images_open, .get = hk_store_get, .close = hk_store_close,
 };

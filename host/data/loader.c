@@ -1,7 +1,8 @@
 /* The loader: two slots, one reading thread.
  *
- * A slot is EMPTY, FILLING (the thread's), FULL or LENT (the caller's). States and the position that
- * is read next are guarded by the lock; the content of a slot belongs to whoever its state says.
+ * A slot is EMPTY, FILLING (the thread's), FULL or LENT (the caller's). States and the position
+ * that is read next are guarded by the lock; the content of a slot belongs to whoever its state
+ * says.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -126,7 +127,8 @@ static void *reader_run(void *arg)
 
 static hk_status cfg_check(const hk_dataset *d, const hk_loader_cfg *c, hk_error *e)
 {
-    HK_CHECK(e, c->batch >= 1, HK_E_ARG, "loader: batch is %ld, expected 1 or more", (long)c->batch);
+    HK_CHECK(e, c->batch >= 1, HK_E_ARG, "loader: batch is %ld, expected 1 or more",
+             (long)c->batch);
     HK_CHECK(e, c->val_fraction >= 0 && c->val_fraction < 1, HK_E_ARG,
              "loader: val_fraction is %g, expected 0 to below 1", c->val_fraction);
     HK_CHECK(e, d->n >= 1 && d->n <= INT32_MAX, HK_E_ARG, "loader: the data set holds %lld samples",

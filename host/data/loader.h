@@ -1,8 +1,8 @@
 /* Batches from a data set: validation split, order, augmentation, read-ahead.
  *
  * What batch b of epoch e holds is a function of the data set and the configuration alone, so a run
- * that was interrupted seeks to its position and sees the same bits. One thread reads ahead into the
- * second of two buffers; it allocates nothing.
+ * that was interrupted seeks to its position and sees the same bits. One thread reads ahead into
+ * the second of two buffers; it allocates nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

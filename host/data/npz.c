@@ -1,6 +1,6 @@
-/* Arrays from NumPy. In the folder root the file [<any>_]<split>.npz or [<any>_]<split>_data.npz with
- * the arrays x (or data) and label (or y, labels); or root is itself a .npz that holds both splits
- * as x_train, y_train, x_test, y_test.
+/* Arrays from NumPy. In the folder root the file [<any>_]<split>.npz or [<any>_]<split>_data.npz
+ * with the arrays x (or data) and label (or y, labels); or root is itself a .npz that holds both
+ * splits as x_train, y_train, x_test, y_test.
  *
  *   x [N,F]         vectors            -> 1 x 1 x F
  *   x [N,T,F]       with time          -> T steps of 1 x 1 x F
@@ -48,8 +48,8 @@ static hk_status npz_find_file(npz_job *j, const hk_dataset_cfg *cfg, hk_error *
         return HK_OK;
     }
     HK_TRY(hk_find_split(cfg->root, cfg->split, ends, HK_COUNT(ends), &j->path, e));
-    HK_CHECK(e, j->path, HK_E_IO, "%s: holds no file *%s.npz or *%s_data.npz", cfg->root, cfg->split,
-             cfg->split);
+    HK_CHECK(e, j->path, HK_E_IO, "%s: holds no file *%s.npz or *%s_data.npz", cfg->root,
+             cfg->split, cfg->split);
     return HK_OK;
 }
 
@@ -166,7 +166,8 @@ static hk_status npz_open(hk_dataset *d, const hk_dataset_cfg *cfg, hk_error *e)
 }
 
 const hk_dataset_ops hk_dataset_npz = {
-    .info = { "npz", "NumPy arrays: vectors, maps and series with their labels", "",
+    .info = { "npz", "NumPy arrays: vectors, maps and series with their labels",
+              "NumPy Enhancement Proposal 1, a simple file format for NumPy arrays",
               sizeof(npz_cfg), npz_fields, HK_COUNT(npz_fields) },
     .needs_root = true, .open = npz_open, .get = hk_store_get, .close = hk_store_close,
 };

@@ -31,7 +31,8 @@ static hk_status pack_grow(hk_pack *p, size_t more, hk_error *e)
 {
     if (p->n == p->cap) {
         int64_t cap = p->cap ? 2 * p->cap : 256;
-        void *q = hk_regrow(p->item, (size_t)p->cap * sizeof *p->item, (size_t)cap * sizeof *p->item);
+        void *q = hk_regrow(p->item, (size_t)p->cap * sizeof *p->item,
+                            (size_t)cap * sizeof *p->item);
         HK_CHECK(e, q, HK_E_NOMEM, "%s: no memory for a list of %lld images", p->place,
                  (long long)cap);
         p->item = q;
@@ -52,8 +53,8 @@ hk_status hk_pack_add(hk_pack *p, const char *cls, size_t n_cls, const char *nam
     size_t n_name = strlen(name);
     if (!hk_pack_wants(name)) return HK_OK;
     HK_CHECK(e, n_cls > 0 && n_cls < HK_CLASS_NAME, HK_E_FORMAT,
-             "%s: the folder of %s has a name of %zu bytes, expected 1 to %d", p->place, name, n_cls,
-             HK_CLASS_NAME - 1);
+             "%s: the folder of %s has a name of %zu bytes, expected 1 to %d", p->place, name,
+             n_cls, HK_CLASS_NAME - 1);
     HK_TRY(pack_grow(p, n_cls + n_name + 2, e));
     p->item[p->n++].path = p->n_text;
     memcpy(p->text + p->n_text, cls, n_cls);

@@ -14,9 +14,9 @@
  * E_FORMAT: magic, sizes against the length of the file, unequal counts, label out of range. */
 hk_status hk_idx_parse(hk_dataset *d, const hk_bytes *images, const hk_bytes *labels, hk_error *e);
 
-/* CIFAR binaries: records of n_label bytes and 1024 red, 1024 green and 1024 blue values of a 32 x 32
- * map; byte `use` is the class. Files hold any number of whole records, at least one. Otherwise as
- * above. */
+/* CIFAR binaries: records of n_label bytes and 1024 red, 1024 green and 1024 blue values of a
+ * 32 x 32 map; byte `use` is the class. Files hold any number of whole records, at least one.
+ * Otherwise as above. */
 typedef struct hk_cifar_form { int n_label, use; } hk_cifar_form;
 hk_status hk_cifar_parse(hk_dataset *d, const hk_bytes *file, int n_file, hk_cifar_form form,
                          hk_error *e);

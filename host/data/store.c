@@ -29,8 +29,8 @@ hk_status hk_store_new(hk_dataset *d, const hk_store_form *f, const char *name, 
     HK_CHECK(e, f->n >= 1 && f->n <= INT32_MAX, HK_E_FORMAT,
              "%s: holds %lld samples, expected 1 to 2147483647", name, (long long)f->n);
     size_t v = form_values(f);
-    HK_CHECK(e, v > 0, HK_E_FORMAT, "%s: %lld samples of %s, expected sizes above 0 that fit memory",
-             name, (long long)f->n, hk_shape_name(f->shape, &t));
+    HK_CHECK(e, v > 0, HK_E_FORMAT, "%s: %lld samples of %s, expected sizes above 0 that fit "
+             "memory", name, (long long)f->n, hk_shape_name(f->shape, &t));
     hk_store *s = hk_alloc_zero(1, sizeof *s);
     if (s) {
         s->per = v / (size_t)f->n;
