@@ -60,7 +60,7 @@ hk_status hk_augment_check(const hk_augment_cfg *cfg, hk_shape s, hk_error *e)
     HK_CHECK(e, cfg->cutout >= 0 && cfg->cutout <= 1024, HK_E_ARG,
              "augment: cutout is %ld, expected 0 to 1024", (long)cfg->cutout);
     HK_CHECK(e, s.h * (int64_t)s.w > 1 || (!cfg->crop_pad && !cfg->flip && !cfg->cutout),
-             HK_E_SHAPE, "augment: crop_pad, flip and cutout need a map, the samples are vectors of "
+             HK_E_SHAPE, "augment: crop_pad, flip and cutout need a map, samples are vectors of "
              "%ld", (long)s.c);
     HK_CHECK(e, cfg->n_mean == 0 || cfg->n_mean == 1 ||
                 (cfg->n_mean == s.c && s.c <= HK_AUGMENT_CHANNELS),
