@@ -147,8 +147,9 @@ static inline void *hk_slot(const hk_ring *r, int t)
     return r->base + (size_t)(t % r->slots) * r->stride;
 }
 
-/* Takes a ring with as many slots as the rule keeps steps (one under an online rule). */
-hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes);
+/* Takes a ring with as many slots as the rule keeps steps (one under an online rule); memory: and
+ * under an adjoint one more, for the state before the first step. */
+hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory);
 
 /* ---- layer ------------------------------------------------------------------------------------- */
 
@@ -181,7 +182,7 @@ typedef struct hk_layer_ops {
     void      (*init)(hk_node *l, hk_rng r);                           /* first values             */
     void      (*prepare)(hk_node *l);                                  /* after weights changed    */
     void      (*reset)(hk_node *l);                                    /* new sample, STATE is 0   */
-    void      (*forward)(hk_node *l, int t);
+    void      (*forward)(hk_node *l, int t);     /* every step; a constant layer works at t = 1 only */
     void      (*forward_tile)(hk_node *l, const hk_tile *a);
     void      (*backward_tile)(hk_node *l, const hk_tile *a);
     void      (*backward)(hk_node *l, int t);
@@ -241,7 +242,7 @@ struct hk_node {
     float              *presynaptic;     /* weight trace [rows_in][C in]                           */
     void               *buf[8];          /* whatever else the layer took                           */
     float               decay;           /* leak of the memory fed, refreshed by prepare           */
-    float               bias_trace;      /* bt[t]                                                  */
+    float               bias_trace;      /* bt[t] = decay bt[t-1] + 1, the trace of a constant 1   */
     double             *sum[HK_MAX_PARAM];   /* [shards][groups] partial gradient sums             */
     uint64_t           *spikes;          /* [shards] spikes since reset                            */
     float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
@@ -382,6 +383,7 @@ struct hk_net {
     hk_ring      x;                      /* the net's input                                        */
     float       *slot[HK_MAX_SLOT];
     float       *scratch;                /* [workers][...]                                         */
+    float       *spare;                  /* a product's result before it is added to an error      */
     size_t       scratch_stride;         /* floats per worker                                      */
     float       *target;                 /* [C] scratch of the loss                                */
     size_t       bytes[HK_REGIONS];

@@ -1,0 +1,45 @@
+/* What the files of core/net share.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_NET_H
+#define HK_NET_H
+
+#include "hillock_ext.h"
+
+struct hk_mem {
+    hk_net *net;
+    bool    carve;                       /* second pass: hand out memory                   */
+    size_t  used[HK_REGIONS];
+};
+
+/* Last node of the chain that begins at head. */
+static inline hk_node *hk_chain_last(hk_node *head) { return head + head->chain - 1; }
+
+static inline size_t hk_map_floats(const hk_node *l)
+{
+    return l->rows * (size_t)l->out.shape.c;
+}
+
+static inline size_t hk_map_bytes(size_t rows, hk_signal s)
+{
+    return rows * hk_row_bytes(s.kind, (size_t)s.shape.c);
+}
+
+/* Slots of a ring: what the rule keeps, and one more where the state before the window counts. */
+int32_t hk_slots(const hk_net *net, bool memory);
+
+/* place.c: offsets in WORK for outputs and errors that live shortly; returns the bytes. */
+size_t hk_place(hk_net *net);
+
+/* tile.c: the tile stages of a chain, forward or backward, over all rows. */
+void hk_chain_forward(hk_node *head, int t);
+void hk_chain_backward(hk_node *head, int t);
+/* Floats of scratch that one worker needs, over all chains. */
+size_t hk_tile_scratch(const hk_net *net);
+
+/* error.c: loss value of step t into net->result, and its gradient into the readout's error. */
+void hk_loss_value(hk_net *net, int t);
+void hk_loss_error(hk_net *net, int t, bool error);
+
+#endif

@@ -1,0 +1,99 @@
+/* Forward and backward of one step, or of all steps layer by layer; the pieces that rules are made of.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "net.h"
+
+#include <string.h>
+
+static void notify(hk_net *net, int t, hk_event what)
+{
+    if (net->watch) net->watch(net->watch_self, net, t, what);
+}
+
+void hk_net_begin(hk_net *net)
+{
+    memset(net->base[HK_R_STATE] ? net->base[HK_R_STATE] : (char *)net, 0,
+           net->base[HK_R_STATE] ? net->bytes[HK_R_STATE] : 0);
+    for (int32_t i = 0; i < net->n_node; i++) {
+        hk_node *l = &net->node[i];
+        if (l->ops->alias) continue;
+        if (l->ops->memory) memset(hk_slot(&l->y, 0), 0, hk_map_bytes(l->rows, l->out));
+        if (l->ops->reset) l->ops->reset(l);
+    }
+    net->result = (hk_result){ 0 };
+}
+
+static void show_frame(hk_net *net, int t)
+{
+    if (net->spec.constant_input && t > 1) return;
+    const hk_shape s = net->spec.input.shape;
+    const size_t rows = (size_t)net->spec.batch * (size_t)s.h * (size_t)s.w;
+    memcpy(hk_slot(&net->x, t), net->batch->frame(net->batch->self, t),
+           hk_map_bytes(rows, net->spec.input));
+}
+
+void hk_net_forward(hk_net *net, int t)
+{
+    show_frame(net, t);
+    for (int32_t i = 0; i < net->n_node; i++)
+        if (net->node[i].chain) hk_chain_forward(&net->node[i], t);
+    hk_loss_value(net, t);
+    notify(net, t, HK_AFTER_FORWARD);
+}
+
+void hk_net_backward(hk_net *net, int t, int t0, bool error)
+{
+    net->t0 = t0;
+    hk_loss_error(net, t, error);
+    for (int32_t i = net->n_node - 1; i >= 0; i--)
+        if (net->node[i].chain) hk_chain_backward(&net->node[i], t);
+    notify(net, t, HK_AFTER_BACKWARD);
+}
+
+void hk_net_forward_layers(hk_net *net)
+{
+    for (int t = 1; t <= net->spec.T; t++) show_frame(net, t);
+    for (int32_t i = 0; i < net->n_node; i++)
+        for (int t = 1; t <= net->spec.T && net->node[i].chain; t++)
+            hk_chain_forward(&net->node[i], t);
+    for (int t = 1; t <= net->spec.T; t++) {
+        hk_loss_value(net, t);
+        notify(net, t, HK_AFTER_FORWARD);
+    }
+}
+
+void hk_net_backward_layers(hk_net *net)
+{
+    net->t0 = 1;
+    for (int t = net->spec.T; t >= 1; t--) hk_loss_error(net, t, true);
+    for (int32_t i = net->n_node - 1; i >= 0; i--)
+        for (int t = net->spec.T; t >= 1 && net->node[i].chain; t--)
+            hk_chain_backward(&net->node[i], t);
+    for (int t = net->spec.T; t >= 1; t--) notify(net, t, HK_AFTER_BACKWARD);
+}
+
+void hk_net_clear_adjoint(hk_net *net)
+{
+    for (int32_t i = 0; i < net->n_node; i++) {
+        hk_node *l = &net->node[i];
+        const size_t bytes = hk_map_floats(l) * sizeof(float);
+        for (int k = 0; k < HK_MAX_STATE; k++)
+            if (l->adjoint[k]) memset(l->adjoint[k], 0, bytes);
+        if (l->spike_adjoint) memset(l->spike_adjoint, 0, bytes);
+    }
+}
+
+void hk_net_finish(hk_net *net)
+{
+    for (int32_t i = 0; i < net->n_node; i++)
+        if (net->node[i].ops->finish) net->node[i].ops->finish(&net->node[i]);
+}
+
+double hk_node_rate(const hk_node *l)
+{
+    if (!l->spikes) return 0;
+    uint64_t n = 0;
+    for (int32_t s = 0; s < l->shards; s++) n += l->spikes[s];
+    return (double)n / ((double)hk_map_floats(l) * l->net->spec.T);
+}

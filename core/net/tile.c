@@ -1,0 +1,214 @@
+/* The tile stages of a chain: members run one after another over a few rows that stay in the L1
+ * cache, so memory is swept once and no member knows another. Rows are divided into a fixed number
+ * of shards; a shard is worked on by one worker, in order, so sums do not depend on the workers.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "net.h"
+
+#include <string.h>
+
+typedef struct pass { hk_node *head; int t; } pass;
+
+enum { INNER = 2, EXPAND = HK_MAX_IN };     /* scratch arrays of the chain itself */
+
+static size_t tile_rows(const hk_node *head)
+{
+    return head->tile / (size_t)head->out.shape.c;
+}
+
+size_t hk_tile_scratch(const hk_net *net)
+{
+    size_t most = 0;
+    for (int32_t i = 0; i < net->n_node; i++) {
+        const hk_node *l = &net->node[i];
+        size_t floats = (size_t)(INNER + EXPAND + l->scratch) * l->tile;
+        if (floats > most) most = floats;
+        if ((size_t)l->in[0].shape.c > most) most = (size_t)l->in[0].shape.c;
+    }
+    return most;
+}
+
+static void shard_rows(const hk_node *head, int shard, size_t *lo, size_t *hi)
+{
+    const size_t n = (size_t)head->shards;
+    *lo = head->rows * (size_t)shard / n;
+    *hi = head->rows * ((size_t)shard + 1) / n;
+}
+
+hk_view hk_input(const hk_node *l, int k, int t)
+{
+    const hk_ring *r = l->from[k] ? &l->from[k]->y : &l->net->x;
+    return (hk_view){ hk_slot(r, t), l->in[k].kind, l->in[k].kind == HK_F32 ? 1 : l->in[k].scale };
+}
+
+float *hk_dx(const hk_node *l, int k, int t) { return hk_dy(l->from[k], t); }
+
+/* Rows of an input as floats: where they are, or expanded into the scratch. */
+static const float *input_rows(const hk_node *l, int k, const hk_tile *a, float *expand)
+{
+    const hk_view v = hk_input(l, k, a->t);
+    const size_t c = (size_t)l->in[k].shape.c, bytes = hk_row_bytes(v.kind, c);
+    const unsigned char *p = (const unsigned char *)v.data + a->row * bytes;
+    const hk_kernels *kern = l->net->spec.kernels;
+    if (v.kind == HK_F32) return (const float *)(const void *)p;
+    if (v.kind == HK_BITS)
+        kern->unpack(a->rows, c, (const uint32_t *)(const void *)p, v.scale, expand);
+    else
+        for (size_t i = 0; i < a->rows * c; i++) expand[i] = v.scale * (float)p[i];
+    return expand;
+}
+
+static float *rows_of(float *base, const hk_node *l, size_t row)
+{
+    return base + row * (size_t)l->out.shape.c;
+}
+
+static void forward_rows(hk_node *head, hk_tile *a, float *scratch)
+{
+    const float *before = NULL;
+    for (int k = 0; k < head->chain; k++) {
+        hk_node *l = head + k;
+        const bool done = l->constant && a->t > 1;
+        a->scratch = scratch + (INNER + EXPAND) * l->tile;
+        a->x[0] = before;
+        if (k == 0 && !l->ops->whole)
+            for (int i = 0; i < l->spec->n_in; i++)
+                a->x[i] = input_rows(l, i, a, scratch + (size_t)(INNER + i) * l->tile);
+        a->y = l->out.kind != HK_F32 ? NULL
+             : l->inner_y ? scratch + (size_t)(k % INNER) * l->tile
+                          : rows_of((float *)hk_slot(&l->y, a->t), l, a->row);
+        if (l->ops->forward_tile && !done) l->ops->forward_tile(l, a);
+        before = a->y;
+    }
+}
+
+static void forward_shard(void *arg, int shard, int worker)
+{
+    const pass *p = arg;
+    hk_node *head = p->head;
+    float *scratch = head->net->scratch + (size_t)worker * head->net->scratch_stride;
+    size_t lo, hi;
+    shard_rows(head, shard, &lo, &hi);
+    const size_t step = tile_rows(head);
+    for (size_t row = lo; row < hi; row += step) {
+        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
+                      .shard = shard, .worker = worker };
+        forward_rows(head, &a, scratch);
+    }
+}
+
+static bool any_tile(const hk_node *head, bool backward)
+{
+    for (int k = 0; k < head->chain; k++) {
+        const hk_layer_ops *o = head[k].ops;
+        if (backward ? o->backward_tile != NULL : o->forward_tile != NULL) return true;
+    }
+    return false;
+}
+
+void hk_chain_forward(hk_node *head, int t)
+{
+    const hk_kernels *k = head->net->spec.kernels;
+    if (head->ops->forward) head->ops->forward(head, t);
+    if (!any_tile(head, false)) return;
+    pass p = { head, t };
+    k->parallel(k->self, head->shards, forward_shard, &p);
+}
+
+static void backward_rows(hk_node *head, hk_tile *a, float *scratch)
+{
+    const float *after = NULL;
+    for (int k = head->chain - 1; k >= 0; k--) {
+        hk_node *l = head + k;
+        if (!l->learnable) return;
+        a->scratch = scratch + (INNER + EXPAND) * l->tile;
+        a->dy = l->inner_dy ? after : rows_of(hk_dy(l, a->t), l, a->row);
+        for (int i = 0; i < HK_MAX_IN; i++) a->dx[i] = NULL, a->add[i] = false;
+        if (k > 0 && l->dx_want[0]) {
+            hk_node *b = head + k - 1;
+            a->dx[0] = b->inner_dy ? scratch + (size_t)(k % INNER) * l->tile
+                                   : rows_of(hk_dy(b, a->t), b, a->row);
+        } else if (k == 0 && !l->ops->backward) {
+            for (int i = 0; i < l->spec->n_in; i++) {
+                if (!l->dx_want[i]) continue;
+                a->dx[i] = rows_of(hk_dx(l, i, a->t), l->from[i], a->row);
+                a->add[i] = l->dx_add[i];
+            }
+        }
+        if (l->ops->backward_tile) l->ops->backward_tile(l, a);
+        after = a->dx[0];
+    }
+}
+
+static void backward_shard(void *arg, int shard, int worker)
+{
+    const pass *p = arg;
+    hk_node *head = p->head;
+    float *scratch = head->net->scratch + (size_t)worker * head->net->scratch_stride;
+    size_t lo, hi;
+    shard_rows(head, shard, &lo, &hi);
+    const size_t step = tile_rows(head);
+    for (size_t row = lo; row < hi; row += step) {
+        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
+                      .shard = shard, .worker = worker };
+        backward_rows(head, &a, scratch);
+    }
+}
+
+void hk_chain_backward(hk_node *head, int t)
+{
+    const hk_kernels *k = head->net->spec.kernels;
+    if (!hk_chain_last(head)->learnable) return;
+    if (any_tile(head, true)) {
+        pass p = { head, t };
+        k->parallel(k->self, head->shards, backward_shard, &p);
+    }
+    if (head->learnable && head->ops->backward) head->ops->backward(head, t);
+}
+
+/* ---- sums over rows --------------------------------------------------------------------------- */
+
+enum { LANES = 16 };
+
+HK_CLONES static double sum_all(size_t n, const float *v)
+{
+    float lane[LANES] = { 0 };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) lane[k] += v[i + k];
+    for (; i < n; i++) lane[i % LANES] += v[i];
+    double sum = 0;
+    for (size_t k = 0; k < LANES; k++) sum += (double)lane[k];
+    return sum;
+}
+
+HK_CLONES static void sum_into(size_t n, const float *restrict v, double *restrict sum)
+{
+    for (size_t i = 0; i < n; i++) sum[i] += (double)v[i];
+}
+
+void hk_sum_tile(const hk_node *l, const hk_tile *a, double *sum, size_t groups, const float *v)
+{
+    const size_t c = (size_t)l->out.shape.c;
+    double *mine = sum + (size_t)a->shard * groups;
+    if (groups == 1) {
+        *mine += sum_all(a->rows * c, v);
+    } else if (groups == c) {
+        for (size_t r = 0; r < a->rows; r++) sum_into(c, v + r * c, mine);
+    } else {
+        const size_t per_map = groups / c;
+        for (size_t r = 0; r < a->rows; r++)
+            sum_into(c, v + r * c, mine + (a->row + r) % per_map * c);
+    }
+}
+
+void hk_sum_finish(const hk_node *l, double *sum, size_t groups, double scale, float *g)
+{
+    for (size_t i = 0; i < groups; i++) {
+        double total = 0;
+        for (size_t s = 0; s < (size_t)l->shards; s++) total += sum[s * groups + i];
+        g[i] += (float)(scale * total);
+    }
+    memset(sum, 0, (size_t)l->shards * groups * sizeof *sum);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rule.h"
+
+#include "layer/readout.h"
+
+hk_status hk_rule_check_online(const hk_net *net, hk_error *e)
+{
+    HK_CHECK(e, net->spec.objective.when == HK_EACH_STEP || !hk_readout_all_steps(net->readout),
+             HK_E_UNSUP,
+             "rule '%s': a final loss on the summed outputs of readout '%s' reaches back to every "
+             "step, which an online rule has not kept; use loss.when: step, or readout kind last or "
+             "leaky, or rule bptt", net->spec.rule->info.name, net->readout->name);
+    return HK_OK;
+}
+
+void hk_rule_run_online(hk_net *net)
+{
+    const bool each = net->spec.objective.when == HK_EACH_STEP;
+    for (int t = 1; t <= net->spec.T; t++) {
+        hk_net_forward(net, t);
+        if (each || t == net->spec.T) hk_net_backward(net, t, t, true);
+    }
+    hk_net_finish(net);
+}

@@ -1,0 +1,49 @@
+/* What the online rules share.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_RULE_H
+#define HK_RULE_H
+
+#include "hillock_ext.h"
+
+/* Keys of every rule that keeps presynaptic traces. */
+typedef struct hk_trace_cfg {
+    int32_t bias_trace;                  /* hk_bias_trace                       */
+    bool    first_layer_trace;
+    float   head_trace;                  /* NaN: of the readout                 */
+    int32_t bn_trace;                    /* 0 plain, 1 exact                    */
+    int32_t hard_reset_trace;            /* 0 refuse, 1 ignore                  */
+} hk_trace_cfg;
+
+#define HK_TRACE_ROWS(cfg)                                                                         \
+    { "bias_trace", HK_ENUM, offsetof(cfg, trace.bias_trace), HK_BIAS_EXACT, 0, 2, "1",            \
+      "bias gradient: bt[t] = leak bt[t-1] + 1 (exact), 1 (plain), or no gradient",                \
+      "exact|plain|none" },                                                                        \
+    { "first_layer_trace", HK_BOOL, offsetof(cfg, trace.first_layer_trace), 1, 0, 1, "1",          \
+      "trace in the first weighted layer; false is the released OTTT code", NULL },                \
+    { "head_trace", HK_FLOAT, offsetof(cfg, trace.head_trace), NAN, 0, 1, "1",                     \
+      "leak of the trace at the head; null: that of the readout", NULL },                          \
+    { "bn_trace", HK_ENUM, offsetof(cfg, trace.bn_trace), 0, 0, 1, "1",                            \
+      "batch norm's affine parameters: gradient of the instant, or filtered", "plain|exact" },     \
+    { "hard_reset_trace", HK_ENUM, offsetof(cfg, trace.hard_reset_trace), 0, 0, 1, "1",            \
+      "a weight trace under hard reset is wrong: refuse, or ignore the error", "refuse|ignore" }
+
+static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
+{
+    p->weight_trace = true;
+    p->bias_trace = c->bias_trace;
+    p->first_layer_trace = c->first_layer_trace;
+    p->head_trace = c->head_trace;
+    p->norm_exact = c->bn_trace != 0;
+    p->hard_reset_trace = c->hard_reset_trace != 0;
+}
+
+/* A final loss that reaches all steps cannot be used online. E_UNSUP names rule and readout. */
+hk_status hk_rule_check_online(const hk_net *net, hk_error *e);
+
+/* One step after another: forward with traces, loss, spatial backward. With a final loss there is one
+ * backward pass, at t = T. */
+void hk_rule_run_online(hk_net *net);
+
+#endif
