@@ -9,7 +9,8 @@
  *   none       U[t] = a U[t-1] + I
  *   I = g x,   g = 1, or 1 - a with input_scale 1-alpha
  *
- * Local derivatives, spikes held, b = 1 for soft B and else 0, c = 1 if the input is scaled and else 0:
+ * Local derivatives, spikes held, b = 1 for soft B and else 0, c = 1 if the input is scaled and
+ * else 0:
  *
  *               dU/dU[t-1]   dU/ds          dU/dth   dU/da
  *   soft, A     a            -a th          -a s     U[t-1] - th s - c x
@@ -17,12 +18,12 @@
  *   hard        a (1 - s)    a (Vr - U')    0        v - Vr        - c x
  *   none        a            0              0        U[t-1]        - c x
  *
- * with U' = U[t-1], and dU/dx = g. Where x is not at hand it comes from U[t]: with w = U[t-1] - th s
- * (soft A), v (hard) or U[t-1], dU/da = (w - U[t] - b th s) / (1 - a).
+ * with U' = U[t-1], and dU/dx = g. Where x is not at hand it comes from U[t]: with w = U[t-1] - th
+ * s (soft A), v (hard) or U[t-1], dU/da = (w - U[t] - b th s) / (1 - a).
  *
- * Source: convention A is Eq. 1 of Xiao et al., "Online Training Through Time for Spiking Neural
- * Networks", NeurIPS 2022, arXiv:2210.04195; B is Eq. 6 of Bellec et al., Nature Communications 11:3625,
- * 2020. Difference: the leak itself is stored, not a time constant.
+ * Source: convention A is the discrete neuron of Xiao et al., "Online Training Through Time for Spiking Neural
+ * Networks", NeurIPS 2022, arXiv:2210.04195; B that of Bellec et al., Nature Communications
+ * 11:3625, 2020. Difference: the leak itself is stored, not a time constant.
  *
  * State U [n]; learned th, a. Time unit: steps. Potentials: dimensionless.
  *
@@ -74,11 +75,12 @@ static float lif_scaled(const lif_cfg *c)
     return c->input_scale ? 1.0f : 0.0f;
 }
 
-/* ---- step -------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 HK_CLONES static void lif_step_soft_a(const hk_neuron_step *a, float scaled)
 {
-    const float *x = a->x, *s = a->spike, *th = a->learn[0], *leak = a->learn[1], *prev = a->prev[0];
+    const float *x = a->x, *s = a->spike, *prev = a->prev[0];
+    const float *th = a->learn[0], *leak = a->learn[1];
     float *u = a->state[0];
 #pragma omp simd
     for (size_t i = 0; i < a->n; i++)
@@ -87,7 +89,8 @@ HK_CLONES static void lif_step_soft_a(const hk_neuron_step *a, float scaled)
 
 HK_CLONES static void lif_step_soft_b(const hk_neuron_step *a, float scaled)
 {
-    const float *x = a->x, *s = a->spike, *th = a->learn[0], *leak = a->learn[1], *prev = a->prev[0];
+    const float *x = a->x, *s = a->spike, *prev = a->prev[0];
+    const float *th = a->learn[0], *leak = a->learn[1];
     float *u = a->state[0];
 #pragma omp simd
     for (size_t i = 0; i < a->n; i++)
@@ -156,7 +159,8 @@ HK_CLONES static void lif_local_soft_b(const hk_neuron_step *a, const hk_neuron_
     }
 }
 
-HK_CLONES static void lif_local_hard(const hk_neuron_step *a, const hk_neuron_local *d, float v_reset)
+HK_CLONES static void lif_local_hard(const hk_neuron_step *a, const hk_neuron_local *d,
+                                     float v_reset)
 {
     const float *s = a->spike, *leak = a->learn[1], *prev = a->prev[0];
     float *jac = d->jac[0][0], *ds = d->spike[0], *dth = d->param[0][0], *da = d->param[1][0];
@@ -224,7 +228,7 @@ static void lif_local(const hk_neuron_step *a, const hk_neuron_local *d, const v
     else lif_local_leak_back(a, soft_b ? 1.0f : 0.0f, d->param[1][0]);
 }
 
-/* ---- for rules ---------------------------------------------------------------------------------- */
+/* ---- for rules ------------------------------------------------------------------------------- */
 
 HK_CLONES static void lif_gain_body(size_t n, const float *leak, float *out, float scaled)
 {
@@ -251,7 +255,8 @@ static const char *lif_decay_caveat(const void *cfg)
 }
 
 const hk_neuron_ops hk_neuron_lif = {
-    .info = { "lif", "leaky integrate-and-fire", "Xiao et al. 2022, arXiv:2210.04195, Eq. 1",
+    .info = { "lif", "leaky integrate-and-fire",
+              "Xiao et al. 2022, arXiv:2210.04195, its discrete LIF",
               sizeof(lif_cfg), lif_fields, HK_COUNT(lif_fields) },
     .n_state = 1, .n_learn = HK_COUNT(lif_learn), .learn = lif_learn,
     .rest = lif_rest, .step = lif_step, .local = lif_local,

@@ -4,9 +4,9 @@
  *   v  = mu v + g,  v = 0 before step 1
  *   w -= lr (g + mu v) with nesterov, else lr v, and lr g without momentum
  *
- * Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
- * 2013. Difference, as in PyTorch: the learning rate multiplies the velocity, not the gradient inside
- * it, so that a change of the rate acts at once.
+ * Source: Sutskever et al., "On the importance of initialization and momentum in deep learning",
+ * ICML 2013. Difference, as in PyTorch: the learning rate multiplies the velocity, not the gradient
+ * inside it, so that a change of the rate acts at once.
  *
  * Slot 0: v. It is kept (as a copy of g) without momentum too.
  *
@@ -21,7 +21,8 @@ typedef struct sgd_cfg {
 
 static const hk_field sgd_fields[] = {
     HK_ROW_FLOAT(sgd_cfg, momentum, 0.9, 0, 1, "1", "factor kept of the velocity per step"),
-    HK_ROW_FLOAT(sgd_cfg, weight_decay, 0, 0, 1, "1", "multiple of the weights added to the gradient"),
+    HK_ROW_FLOAT(sgd_cfg, weight_decay, 0, 0, 1, "1",
+                 "multiple of the weights added to the gradient"),
     HK_ROW_BOOL(sgd_cfg, nesterov, 0, "step along the gradient at the point ahead"),
 };
 
