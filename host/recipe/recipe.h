@@ -15,15 +15,15 @@ typedef struct hk_recipe_data {
     const hk_dataset_ops *ops;           /* NULL for `none`: shape and classes come from the recipe */
     void                 *cfg;
     char                  path[1024];
-    double                validation;
+    float                 validation;
     hk_augment_cfg        augment;
-    hk_shape              shape;         /* of one frame, once known                                */
+    hk_shape              shape;         /* of one frame; c is 0 until the recipe or a call of
+                                            hk_recipe_shape gives it, as with classes               */
     int32_t               classes;
 } hk_recipe_data;
 
 typedef struct hk_recipe_train {
-    int32_t T, batch, epochs, accumulate, threads;
-    int64_t seed;
+    int32_t T, batch, epochs, accumulate, seed, threads;
     int32_t shards;                      /* pieces of sums, part of what fixes the bits             */
 } hk_recipe_train;
 
@@ -52,13 +52,21 @@ typedef struct hk_recipe {
     void            *self;               /* the resolved tree, and what the pointers above live in  */
 } hk_recipe;
 
+enum { HK_RECIPE_LAYERS = 1024 };        /* most layers of a net */
+
 /* Reads path, applies n_set assignments "a.b.c=value" in order, checks every key of every section
  * against the tables and fills r, all but what depends on the data's shape. E_IO, E_FORMAT (file,
  * line, column), E_ARG (section, key, nearest known name, range). On failure r needs no free. */
 hk_status hk_recipe_load(hk_recipe *r, const char *path, const char *const *set, int n_set,
                          hk_error *e);
 
-/* Builds the layers for samples of this shape (from the data set, or data.shape of the recipe). */
+/* The same from n bytes of text; name stands for the file in messages. */
+hk_status hk_recipe_parse(hk_recipe *r, const char *text, size_t n, const char *name,
+                          const char *const *set, int n_set, hk_error *e);
+
+/* Builds the layers for samples of this shape (from the data set, or data.shape of the recipe) and
+ * infers every shape. May be called again. E_SHAPE, E_ARG: layer, expected and found; also when the
+ * recipe names another shape or other classes. */
 hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_error *e);
 
 /* Fills a net's spec from a shaped recipe. learn: with rule, loss, optimizer; update: with the

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build_blocks.h"
+
+#include "number.h"
+
+typedef struct label { char text[32]; } label;
+
+static label number_of(const char *what, int number)
+{
+    label t;
+    hk_format(t.text, sizeof t.text, "%s%d", what, number);
+    return t;
+}
+
+static const char *truth(bool b) { return b ? "true" : "false"; }
+
+void hk_block_plain(hk_layers *l, const char *type, const char *name)
+{
+    hk_layers_add(l, type, name, NULL, NULL, "%s", "");
+}
+
+static void behind(hk_layers *l, int number, bool norm, bool spike)
+{
+    if (norm) hk_block_plain(l, "batchnorm", number_of("bn", number).text);
+    if (spike) hk_block_plain(l, "spiking", number_of("spike", number).text);
+}
+
+void hk_block_conv(hk_layers *l, int number, hk_conv_form f)
+{
+    hk_layers_add(l, "conv2d", number_of("conv", number).text, NULL, NULL,
+                  "out: %d, kernel: %d, stride: %d, padding: %d, bias: %s", (int)f.out,
+                  (int)f.kernel, (int)f.stride, (int)f.padding, truth(f.bias));
+    behind(l, number, f.norm, f.spike);
+}
+
+void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm)
+{
+    hk_block_conv(l, number, (hk_conv_form){ out, 3, 1, 1, !norm, norm, true });
+}
+
+void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm)
+{
+    hk_layers_add(l, "dense", number_of("fc", number).text, NULL, NULL, "out: %d, bias: %s", (int)out,
+                  truth(bias));
+    behind(l, number, norm, true);
+}
+
+void hk_block_pool(hk_layers *l, int number, int32_t pooling)
+{
+    hk_layers_add(l, pooling == HK_POOL_MAX ? "maxpool2d" : "avgpool2d",
+                  number_of("pool", number).text, NULL, NULL, "kernel: 2, stride: 2");
+}
+
+void hk_block_dropout(hk_layers *l, int number, float p)
+{
+    char text[HK_NUMBER];
+    if (p > 0)
+        hk_layers_add(l, "dropout", number_of("drop", number).text, NULL, NULL, "p: %s",
+                      hk_number_print(p, text));
+}
+
+void hk_block_head(hk_layers *l, int32_t classes, bool bias)
+{
+    hk_layers_add(l, "dense", "head", NULL, NULL, "out: %d, bias: %s", (int)classes, truth(bias));
+    hk_layers_add(l, "readout", "readout", NULL, NULL, "kind: sum");
+}
+
+void hk_block_score(hk_layers *l, int32_t classes, bool spiking)
+{
+    hk_layers_add(l, "dense", "head", NULL, NULL, "out: %d, bias: false", (int)classes);
+    if (spiking) hk_block_plain(l, "spiking", "score");
+    hk_layers_add(l, "readout", "readout", NULL, NULL, "kind: sum");
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recipe.h"
+
+#include "base/alloc.h"
+#include "io/file.h"
+#include "parts.h"
+
+#include <string.h>
+
+static hk_status check_sections(const hk_parts *p, hk_error *e)
+{
+    static const char *const known[] = { "data", "encode", "net", "neuron", "rule", "loss", "optim",
+                                         "train" };
+    hk_keys keys = { "recipe", NULL, 0, known, HK_COUNT(known) };
+    char found[80];
+    HK_CHECK(e, p->root->kind == HK_TREE_MAP, HK_E_ARG, "%sexpected the sections of a recipe, found %s",
+             hk_tree_where(p->root).text, hk_tree_found(p->root, found, sizeof found));
+    return hk_keys_read(&keys, p->root, e);
+}
+
+static hk_status resolve(hk_recipe *r, hk_parts *p, const char *text, size_t n, const char *name,
+                         const char *const *set, int n_set, hk_error *e)
+{
+    const char *file = hk_arena_text(&p->arena, name, strlen(name));
+    HK_CHECK(e, file, HK_E_NOMEM, "out of memory for a recipe");
+    HK_TRY(hk_tree_parse(&p->arena, text, n, file, true, &p->root, e));
+    for (int i = 0; i < n_set; i++) HK_TRY(hk_tree_set(&p->arena, p->root, set[i], e));
+    HK_TRY(check_sections(p, e));
+    HK_TRY(hk_part_data(r, p, e));
+    HK_TRY(hk_part_neuron(p, e));
+    HK_TRY(hk_part_net(r, p, e));
+    HK_TRY(hk_part_learning(r, p, e));
+    p->claimed = r->data.shape;
+    p->claimed_classes = r->data.classes;
+    return HK_OK;
+}
+
+hk_status hk_recipe_parse(hk_recipe *r, const char *text, size_t n, const char *name,
+                          const char *const *set, int n_set, hk_error *e)
+{
+    memset(r, 0, sizeof *r);
+    hk_parts *p = hk_alloc_zero(1, sizeof *p);
+    HK_CHECK(e, p, HK_E_NOMEM, "out of memory for a recipe");
+    r->self = p;
+    hk_status st = resolve(r, p, text, n, name, set, n_set, e);
+    if (st) hk_recipe_free(r);
+    return st;
+}
+
+hk_status hk_recipe_load(hk_recipe *r, const char *path, const char *const *set, int n_set,
+                         hk_error *e)
+{
+    void *text;
+    size_t n;
+    memset(r, 0, sizeof *r);
+    HK_TRY(hk_file_read(path, HK_TREE_BYTES, &text, &n, e));
+    hk_status st = hk_recipe_parse(r, text, n, path, set, n_set, e);
+    hk_free(text);
+    return st;
+}
+
+void hk_recipe_free(hk_recipe *r)
+{
+    hk_parts *p = r->self;
+    if (p) {
+        hk_arena_free(&p->made);
+        hk_arena_free(&p->arena);
+        hk_free(p);
+    }
+    memset(r, 0, sizeof *r);
+}
+
+void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out)
+{
+    *out = (hk_net_spec){
+        .node = r->node,
+        .n_node = r->n_node,
+        .input = { .shape = r->data.shape, .kind = r->encoder->kind, .scale = 1 },
+        .constant_input = r->encoder->constant,
+        .T = r->train.T,
+        .batch = r->train.batch,
+        .learn = learn,
+        .rule = learn ? r->rule : NULL,
+        .rule_cfg = learn ? r->rule_cfg : NULL,
+        .loss = r->loss,
+        .loss_cfg = r->loss_cfg,
+        .objective = r->objective,
+        .optim = learn && update ? r->optim.ops : NULL,
+        .optim_cfg = learn && update ? r->optim.cfg : NULL,
+        .shards = r->train.shards,
+        .seed = (uint64_t)r->train.seed,
+    };
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables.h"
+
+#include <string.h>
+
+static const hk_field data_fields[] = {
+    HK_ROW_FLOAT(hk_recipe_data, validation, 0, 0, 0.9, "1",
+                 "Share of the training set held out; the best epoch is chosen on it."),
+};
+
+static const hk_field objective_fields[] = {
+    HK_ROW_ENUM(hk_objective_cfg, when, HK_EACH_STEP, "step|final", 2,
+                "A loss at every step, or one at the end of the sample."),
+    HK_ROW_ENUM(hk_objective_cfg, batch, 0, "mean|sum", 2, "How samples of a batch are joined."),
+    HK_ROW_BOOL(hk_objective_cfg, divide_by_T, 1, "Divide the sum over the steps by T."),
+    HK_ROW_FLOAT(hk_objective_cfg, smoothing, 0, 0, 1, "1", "Label smoothing."),
+};
+
+static const hk_field optim_fields[] = {
+    HK_ROW_FLOAT(hk_update, lr, 0.1, 0, 1e6, "1", "Learning rate before the schedule."),
+    HK_ROW_FLOAT(hk_update, lr_threshold, 1, 0, 1e6, "1", "Factor on it for firing thresholds."),
+    HK_ROW_FLOAT(hk_update, lr_leak, 1, 0, 1e6, "1", "Factor on it for leaks."),
+    HK_ROW_FLOAT(hk_update, clip_norm, 0, 0, 1e6, "1",
+                 "Largest norm of the whole gradient; 0: no clipping."),
+};
+
+static const hk_field schedule_fields[] = {
+    HK_ROW_FLOAT(hk_recipe_optim, warmup, 0, 0, 1e4, "epochs",
+                 "Epochs over which the rate rises linearly from 0."),
+};
+
+static const hk_field train_fields[] = {
+    HK_ROW_INT(hk_recipe_train, T, 4, 1, 1000000, "steps", "Time steps of a sample."),
+    HK_ROW_INT(hk_recipe_train, batch, 64, 1, 65536, "samples", "Samples of a batch."),
+    HK_ROW_INT(hk_recipe_train, epochs, 10, 1, 1000000, "epochs", "Passes over the training set."),
+    HK_ROW_INT(hk_recipe_train, accumulate, 1, 1, 65536, "batches", "Batches per update."),
+    HK_ROW_INT(hk_recipe_train, seed, 1, 0, INT32_MAX, "1", "Seed of everything random."),
+    HK_ROW_INT(hk_recipe_train, threads, 0, 0, 4096, "1", "Threads; 0: as many as there are cores."),
+    HK_ROW_INT(hk_recipe_train, shards, HK_MAX_SHARD, 1, HK_MAX_SHARD, "1",
+               "Pieces in which sums are formed, whatever the number of threads."),
+};
+
+#define TABLE(nm, size, text)                                                                      \
+    const hk_info hk_table_##nm = { .name = #nm, .brief = text, .source = "docs/recipe.md",        \
+                                    .cfg_size = sizeof(size), .fields = nm##_fields,               \
+                                    .n_fields = HK_COUNT(nm##_fields) }
+
+TABLE(data, hk_recipe_data, "what is learned");
+TABLE(objective, hk_objective_cfg, "how the loss meets time and batch");
+TABLE(optim, hk_update, "rates");
+TABLE(schedule, hk_recipe_optim, "how the rate changes");
+TABLE(train, hk_recipe_train, "how long and in what portions");
+
+typedef struct synonym { const char *word, *name; } synonym;
+
+static const synonym types[] = { { "batchnorm1d", "batchnorm" }, { "batchnorm2d", "batchnorm" } };
+static const synonym keys[] = { { "cmp", "compare" } };
+
+static const char *look_up(const synonym *s, int n, const char *word)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(s[i].word, word) == 0) return s[i].name;
+    return word;
+}
+
+const char *hk_synonym_type(const char *word) { return look_up(types, HK_COUNT(types), word); }
+const char *hk_synonym_key(const char *word) { return look_up(keys, HK_COUNT(keys), word); }
