@@ -131,3 +131,22 @@ hki_block hki_block_at(const hki_map *m, int32_t block)
     k.rows = (k.ru - 1) * m->sy + m->kh;
     return k;
 }
+
+/* 128 input and 64 output channels share one list and one slab well; fewer where the sums of all taps
+ * would not stay in L2 or workers would stand idle. cb stays a multiple of 32. */
+hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers)
+{
+    enum { SUM_FLOATS = 1 << 17 };
+    hki_sum s = { .g = *g, .x = { .kind = kind, .scale = 1.0f }, .cb = 128, .nc = 64, .lines = HKI_LINES_FEW };
+    const int64_t taps = g->kh * (int64_t)g->kw;
+    while (s.cb > 32 && taps * s.cb * s.nc > SUM_FLOATS) s.cb /= 2;
+    while (s.nc > 16 && taps * s.cb * s.nc > SUM_FLOATS) s.nc /= 2;
+    while (s.cb > 32 && s.cb / 2 >= g->ci) s.cb /= 2;
+    for (int i = 0; i < 4; i++) {
+        const int64_t tasks = hki_tiles(g->ci, s.cb) * (int64_t)hki_tiles(g->co, s.nc);
+        if (workers == 1 || tasks >= 2 * (int64_t)workers || tasks % workers == 0) break;
+        if (s.cb > 32 && i % 2 == 0) s.cb /= 2;
+        else if (s.nc > 16) s.nc /= 2;
+    }
+    return s;
+}

@@ -6,7 +6,7 @@
  *
  * forward is one map. backward_input is one map per phase of the stride, (yi + ph) mod sh: the inputs
  * of one phase see the errors through the taps of that phase, mirrored, as a convolution of stride 1.
- * backward_weight is one sum per phase in the same way (weight_isa.c).
+ * backward_weight is one sum per phase in the same way (sum_events_isa.c).
  *
  * Packed weights of a map: [tile of n][p][q][c][width of the tile]. Tiles are HKI `tile` channels
  * wide but the last, which takes the smallest of tile, tile/2, .. vl that holds what is left.
@@ -27,6 +27,8 @@ enum {
     HKI_BLOCK = 256,             /* output positions in a block, about         */
     HKI_BLOCK_VALUES = 1 << 18,  /* input values that a block sees, at most    */
     HKI_SLACK = 64,              /* entries that a vector store may run over   */
+    HKI_LINES_FEW = 1 << 10,     /* backward_weight: lines of the slab, few ..  */
+    HKI_LINES_MANY = 400,        /* .. or many active inputs                    */
 };
 
 typedef struct hki_map {
@@ -51,7 +53,7 @@ typedef struct hki_task {
     size_t  scratch_bytes;
 } hki_task;
 
-/* Sum over positions for backward_weight; see weight_isa.c and direct_isa.c. */
+/* The sum over positions of backward_weight; see sum_events_isa.c and sum_direct_isa.c. */
 typedef struct hki_sum {
     hk_conv      g;
     hk_view      x;
@@ -121,6 +123,8 @@ hk_view hki_repack(const hk_conv *g, hk_view x, void *to);
 hki_map hki_map_forward(const hk_conv *g, hk_kind kind);
 hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b);
 int32_t hki_blocks(const hki_map *m);
+/* Channels per task of backward_weight, for this many workers; x.data, dy, dw, scratch are not set. */
+hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers);
 /* Taps p = phase, phase + stride, .. below k. */
 static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
 {

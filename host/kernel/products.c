@@ -7,7 +7,7 @@
  */
 #include "product.h"
 
-enum { TASKS_PER_WORKER = 4, L1_BYTES = 24576, EVENTS_PER_CHUNK = 10 };
+enum { TASKS_PER_WORKER = 4, NEAR_BYTES = 49152, EVENTS_PER_CHUNK = 12 };
 
 static bool plain(const hki_state *s, const hk_conv *g) { return g->groups == 1 && s->way != HK_WAY_REF; }
 
@@ -30,6 +30,16 @@ static size_t input_bytes(const hki_state *s, const hk_conv *g)
     return most;
 }
 
+static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
+{
+    hki_sum m = hki_sum_of(g, kind, s->workers);
+    size_t most = s->isa->sum_direct_bytes(&m);
+    m.lines = HKI_LINES_FEW;
+    most = larger(most, s->isa->sum_events_bytes(&m));
+    m.lines = HKI_LINES_MANY;
+    return hki_up64(larger(most, s->isa->sum_events_bytes(&m)));
+}
+
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
     const hki_state *s = self;
@@ -39,7 +49,7 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m) };
     if (learn) {
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
-        n.work = larger(n.work, input_bytes(s, &r));
+        n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
     }
     n.work *= (size_t)s->workers;
     n.work += hki_repack_bytes(g, kind);
@@ -58,6 +68,9 @@ static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool l
     hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)second);
 }
 
+/* Below this share of active inputs backward_weight takes large blocks. */
+#define FEW 0.06
+
 /* Takes note of the density and returns whether the call goes by events. */
 static bool by_events(hki_state *s, uint32_t id, int product, double density, double below)
 {
@@ -68,11 +81,11 @@ static bool by_events(hki_state *s, uint32_t id, int product, double density, do
     return events;
 }
 
-/* Channels taken at a time: as few as fill the L1 cache with their rows of weights, as many as bring
+/* Channels taken at a time: as few as have NEAR_BYTES of weights in a tap row, as many as bring
  * EVENTS_PER_CHUNK entries into a window on average. */
 static int32_t chunk_of(const hki_state *s, const hki_map *m, double density)
 {
-    const double least = L1_BYTES / (4.0 * s->isa->tile * hki_max(m->kw, 1));
+    const double least = NEAR_BYTES / (4.0 * s->isa->tile * hki_max(m->kw, 1));
     const double busy = EVENTS_PER_CHUNK / (density * hki_max(m->kw, 1) + 1e-9);
     const double want = least > busy ? least : busy;
     return want > m->c ? (m->c + 31) / 32 * 32 : hki_max(32, (int32_t)(want + 16.0) / 32 * 32);
@@ -136,8 +149,27 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
 
 static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, const float *dy, float *dw)
 {
-    const hki_state *s = self;
-    hki_generic_weight(&s->table, a, x, dy, dw);
+    hki_state *s = self;
+    if (!plain(s, a->g)) {
+        hki_generic_weight(&s->table, a, x, dy, dw);
+        return;
+    }
+    const hk_conv g = hki_reshaped(a->g);
+    hki_sum m = hki_sum_of(&g, x.kind, s->workers);
+    m.x = hki_repack(a->g, x, a->work);
+    m.dy = dy;
+    m.dw = dw;
+    m.scratch = (char *)a->work + hki_repack_bytes(a->g, x.kind);
+    m.scratch_bytes = sum_bytes(s, &g, x.kind);
+    const size_t positions = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
+    const double density = s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
+    const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[x.kind]);
+    m.lines = density < FEW ? HKI_LINES_FEW : HKI_LINES_MANY;
+    const int32_t parts = hki_tiles(g.ci, m.cb);
+    if (events)
+        s->table.parallel(s->table.self, parts * hki_tiles(g.co, m.nc), s->isa->sum_events, &m);
+    else
+        s->table.parallel(s->table.self, g.kh * parts * hki_tiles(g.co, s->isa->tile), s->isa->sum_direct, &m);
 }
 
 const hk_kernels hki_table = {

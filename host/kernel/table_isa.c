@@ -9,6 +9,10 @@ size_t HK_NAME(hki_events_bytes)(const hki_map *m);
 void   HK_NAME(hki_events)(void *task, int i, int worker);
 size_t HK_NAME(hki_direct_bytes)(const hki_map *m);
 void   HK_NAME(hki_direct)(void *task, int i, int worker);
+size_t HK_NAME(hki_sum_events_bytes)(const hki_sum *s);
+void   HK_NAME(hki_sum_events)(void *sum, int i, int worker);
+size_t HK_NAME(hki_sum_direct_bytes)(const hki_sum *s);
+void   HK_NAME(hki_sum_direct)(void *sum, int i, int worker);
 
 /* Of at most about SAMPLE values: whole positions, at distances that hit all columns and rows. */
 static double density(hk_view x, size_t positions, size_t pitch, size_t channels)
@@ -41,4 +45,6 @@ const hki_isa HK_NAME(hki_isa) = {
     .density = density,
     .events_bytes = HK_NAME(hki_events_bytes), .events = HK_NAME(hki_events),
     .direct_bytes = HK_NAME(hki_direct_bytes), .direct = HK_NAME(hki_direct),
+    .sum_events_bytes = HK_NAME(hki_sum_events_bytes), .sum_events = HK_NAME(hki_sum_events),
+    .sum_direct_bytes = HK_NAME(hki_sum_direct_bytes), .sum_direct = HK_NAME(hki_sum_direct),
 };

@@ -1,0 +1,187 @@
+/* Dense weight gradients: dw[(q, c)][n] of one tap row p is the product of the windows of the input
+ * with the errors, over all positions.
+ *
+ * A task owns a tap row, cb input channels and one tile of output channels. For each block the rows
+ * of its channels that the tap row meets are copied with zeros around them, [row][column][cb], and
+ * the tile of the errors, [position][width]: the window of a position is then one run of kw * cb
+ * floats.
+ *
+ *   for each block
+ *     for each ROWS floats of the run              ROWS x COLS vectors of sums in registers,
+ *       for each position                          from and back to acc [kw * cb][width] in L2
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "product.h"
+#include "simd.h"
+
+#if defined(__AVX512F__)
+enum { ROWS = 6, COLS = 4 };
+#else
+enum { ROWS = 6, COLS = 2 };
+#endif
+
+typedef struct dense_sum {
+    const hki_sum *s;
+    hki_map   m;                 /* forward's, for its blocks                     */
+    int32_t   p, c0, cb, wp;     /* tap row, channels, columns of the copy        */
+    int32_t   tile;
+    size_t    width;
+    float    *acc, *copy, *dy;
+} dense_sum;
+
+static int32_t columns(const hki_map *m) { return (m->nv - 1) * m->sx + m->kw; }
+
+/* Floats of acc, of the copy of the input and of the errors. */
+static size_t acc_floats(const hki_sum *s)
+{
+    return ((size_t)s->g.kw * (size_t)s->cb + ROWS) * TILE;
+}
+
+static size_t copy_floats(const hki_sum *s, const hki_map *m)
+{
+    return (size_t)m->nb * (size_t)m->ru * (size_t)columns(m) * (size_t)s->cb + HKI_SLACK;
+}
+
+size_t HK_NAME(hki_sum_direct_bytes)(const hki_sum *s)
+{
+    const hki_map m = hki_map_forward(&s->g, s->x.kind);
+    const size_t dy = (size_t)m.nb * (size_t)m.ru * (size_t)m.nv * TILE;
+    return hki_up64(4 * acc_floats(s)) + hki_up64(4 * copy_floats(s, &m)) + 4 * dy;
+}
+
+static void widen(float *to, hk_view x, const char *row, int32_t c0, int32_t n)
+{
+    if (x.kind == HK_BITS) {
+        const uint32_t *word = (const uint32_t *)(const void *)row;
+        for (int32_t i = 0; i < n; i++) to[i] = (float)((word[(c0 + i) / 32] >> ((c0 + i) % 32)) & 1u);
+    } else if (x.kind == HK_COUNTS) {
+        for (int32_t i = 0; i < n; i++) to[i] = (float)((const unsigned char *)row)[c0 + i];
+    } else {
+        memcpy(to, (const float *)(const void *)row + c0, (size_t)n * sizeof *to);
+    }
+}
+
+static void copy_input(const dense_sum *d, const hki_block *k)
+{
+    const hki_map *m = &d->m;
+    const size_t across = (size_t)d->wp * (size_t)d->cb, cb = (size_t)d->cb;
+    const int32_t lo = hki_min(hki_max(-m->ox, 0), d->wp), hi = hki_max(hki_min(m->w - m->ox, d->wp), lo);
+    float *to = d->copy;
+    for (int32_t s = 0; s < k->nb; s++)
+    for (int32_t u = 0; u < k->ru; u++, to += across) {
+        const int32_t y = k->y + u * m->sy + d->p;
+        if (y < 0 || y >= m->h) {
+            memset(to, 0, across * sizeof *to);
+            continue;
+        }
+        const size_t row = ((size_t)(k->b + s) * (size_t)m->h + (size_t)y) * (size_t)m->w;
+        const char *in = (const char *)d->s->x.data + (row + (size_t)(lo + m->ox)) * m->pitch;
+        memset(to, 0, (size_t)lo * cb * sizeof *to);
+        for (int32_t x = lo; x < hi; x++, in += m->pitch) widen(to + (size_t)x * cb, d->s->x, in, d->c0, d->cb);
+        memset(to + (size_t)hi * cb, 0, (size_t)(d->wp - hi) * cb * sizeof *to);
+    }
+    memset(to, 0, HKI_SLACK * sizeof *to);
+}
+
+static void copy_errors(const dense_sum *d, const hki_block *k)
+{
+    const hki_map *m = &d->m;
+    const size_t first = (size_t)d->tile * TILE, left = (size_t)m->n - first;
+    const size_t n = left < d->width ? left : d->width;
+    float *to = d->dy;
+    for (int32_t s = 0; s < k->nb; s++)
+    for (int32_t u = 0; u < k->ru; u++) {
+        const float *dy = d->s->dy + (size_t)(k->b + s) * m->out_b + (size_t)(k->u + u) * m->out_u + first;
+        for (int32_t v = 0; v < m->nv; v++, dy += m->out_v, to += d->width) {
+            memcpy(to, dy, n * sizeof *to);
+            memset(to + n, 0, (d->width - n) * sizeof *to);
+        }
+    }
+}
+
+/* acc[k0 + r][..] += sum over positions of window[k0 + r] * dy[..], for cols vectors of the tile. */
+HK_INLINE void multiply(const int cols, const dense_sum *d, const hki_block *k, size_t k0, size_t at)
+{
+    const hki_map *m = &d->m;
+    const size_t width = d->width, step = (size_t)m->sx * (size_t)d->cb;
+    const size_t across = (size_t)d->wp * (size_t)d->cb;
+    const float *row = d->copy + k0, *dy = d->dy + at;
+    float *acc = d->acc + k0 * width + at;
+    vf sum[ROWS][COLS];
+    HK_UNROLL
+    for (int r = 0; r < ROWS; r++)
+        HK_UNROLL
+        for (int i = 0; i < cols; i++) sum[r][i] = vload(acc + (size_t)r * width + i * VL);
+    for (int32_t u = 0; u < k->nb * k->ru; u++, row += across) {
+        const float *x = row;
+        for (int32_t v = 0; v < m->nv; v++, x += step, dy += width) {
+            vf e[COLS];
+            HK_UNROLL
+            for (int i = 0; i < cols; i++) e[i] = vload(dy + i * VL);
+            HK_UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                const vf f = vset(x[r]);
+                HK_UNROLL
+                for (int i = 0; i < cols; i++) sum[r][i] = vfma(f, e[i], sum[r][i]);
+            }
+        }
+    }
+    HK_UNROLL
+    for (int r = 0; r < ROWS; r++)
+        HK_UNROLL
+        for (int i = 0; i < cols; i++) vstore(acc + (size_t)r * width + i * VL, sum[r][i]);
+}
+
+static void add_block(const dense_sum *d, const hki_block *k)
+{
+    const size_t run = (size_t)d->m.kw * (size_t)d->cb;
+    for (size_t k0 = 0; k0 < run; k0 += ROWS) {
+        size_t at = 0;
+        for (; at + COLS * VL <= d->width; at += COLS * VL) multiply(COLS, d, k, k0, at);
+#if defined(__AVX512F__)
+        for (; at + 2 * VL <= d->width; at += 2 * VL) multiply(2, d, k, k0, at);
+#endif
+        for (; at < d->width; at += VL) multiply(1, d, k, k0, at);
+    }
+}
+
+static void finish(const dense_sum *d)
+{
+    const hk_conv *g = &d->s->g;
+    const size_t first = (size_t)d->tile * TILE, left = (size_t)g->co - first;
+    const size_t n = left < d->width ? left : d->width;
+    const float *acc = d->acc;
+    for (int32_t q = 0; q < g->kw; q++)
+        for (int32_t c = 0; c < d->cb; c++, acc += d->width) {
+            float *dw = d->s->dw + ((size_t)(d->p * g->kw + q) * (size_t)g->ci + (size_t)(d->c0 + c))
+                                   * (size_t)g->co + first;
+            for (size_t i = 0; i < n; i++) dw[i] += acc[i] * d->s->x.scale;
+        }
+}
+
+/* task: ((tap row) x (part of the input channels)) x (tile of the output channels) */
+void HK_NAME(hki_sum_direct)(void *arg, int task, int worker)
+{
+    const hki_sum *s = arg;
+    const int32_t tiles = hki_tiles(s->g.co, TILE), parts = (s->g.ci + s->cb - 1) / s->cb;
+    dense_sum d = { .s = s, .m = hki_map_forward(&s->g, s->x.kind), .tile = task % tiles };
+    d.p = task / tiles / parts;
+    d.c0 = task / tiles % parts * s->cb;
+    d.cb = hki_min(s->cb, s->g.ci - d.c0);
+    d.wp = columns(&d.m);
+    d.width = (size_t)hki_tile_width(s->g.co, d.tile, TILE, VL);
+    char *scratch = s->scratch + (size_t)worker * s->scratch_bytes;
+    d.acc = (float *)(void *)scratch;
+    d.copy = (float *)(void *)(scratch += hki_up64(4 * acc_floats(s)));
+    d.dy = (float *)(void *)(scratch + hki_up64(4 * copy_floats(s, &d.m)));
+    memset(d.acc, 0, 4 * acc_floats(s));
+    const int32_t blocks = hki_blocks(&d.m);
+    for (int32_t i = 0; i < blocks; i++) {
+        const hki_block k = hki_block_at(&d.m, i);
+        copy_input(&d, &k);
+        copy_errors(&d, &k);
+        add_block(&d, &k);
+    }
+    finish(&d);
+}
