@@ -11,6 +11,7 @@
 #endif
 
 #include "../base/alloc.h"
+#include "bits.h"
 #include "product.h"
 
 static const hk_field fields[] = {
@@ -80,6 +81,18 @@ static const hki_isa *table_of(hk_isa_level level)
     return &hki_isa_sse2;
 }
 
+/* Packing of spikes for this level. */
+static void set_bits(hk_kernels *t, hk_isa_level level)
+{
+    t->pack = hki_pack_sse2;
+    t->unpack = hki_unpack_sse2;
+#if defined(__x86_64__)
+    if (level == HK_LEVEL_AVX2) t->pack = hki_pack_avx2, t->unpack = hki_unpack_avx2;
+    if (level == HK_LEVEL_AVX512) t->pack = hki_pack_avx512, t->unpack = hki_unpack_avx512;
+#endif
+    (void)level;
+}
+
 static int worker_count(int32_t threads)
 {
 #ifdef _OPENMP
@@ -120,6 +133,7 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
     k->table.self = s;
     k->table.workers = s->workers;
     k->table.parallel = parallel;
+    set_bits(&k->table, s->level);
     s->table = k->table;
     return HK_OK;
 }
