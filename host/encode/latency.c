@@ -9,7 +9,7 @@
 typedef struct latency_cfg { float floor; } latency_cfg;
 
 static const hk_field latency_fields[] = {
-    HK_ROW_FLOAT(latency_cfg, floor, 0, 0, 1, "1", "Values below it never fire; 0: all of them do."),
+    HK_ROW_FLOAT(latency_cfg, floor, 0, 0, 1, "1", "values below it never fire; 0: all of them do"),
 };
 
 static int32_t fires_at(float x, int32_t T)

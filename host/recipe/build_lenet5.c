@@ -12,8 +12,8 @@ typedef struct lenet5_cfg {
 } lenet5_cfg;
 
 static const hk_field fields[] = {
-    HK_ROW_ENUM(lenet5_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "Pooling of 2 x 2."),
-    HK_ROW_BOOL(lenet5_cfg, batchnorm, 0, "Batch norm before every neuron."),
+    HK_ROW_ENUM(lenet5_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
+    HK_ROW_BOOL(lenet5_cfg, batchnorm, 0, "batch norm before every neuron"),
 };
 
 static void lenet5_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)

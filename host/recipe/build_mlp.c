@@ -11,11 +11,11 @@ typedef struct mlp_cfg {
 } mlp_cfg;
 
 static const hk_field fields[] = {
-    HK_ROW_INT(mlp_cfg, width, 256, 1, 1 << 20, "neurons", "Neurons of a hidden layer."),
-    HK_ROW_INT(mlp_cfg, depth, 1, 0, 100, "layers", "Hidden layers."),
-    HK_ROW_BOOL(mlp_cfg, bias, 1, "Biases."),
-    HK_ROW_BOOL(mlp_cfg, batchnorm, 0, "Batch norm before every neuron."),
-    HK_ROW_FLOAT(mlp_cfg, dropout, 0, 0, 0.99, "1", "Probability of dropping a hidden spike."),
+    HK_ROW_INT(mlp_cfg, width, 256, 1, 1 << 20, "neurons", "neurons of a hidden layer"),
+    HK_ROW_INT(mlp_cfg, depth, 1, 0, 100, "layers", "hidden layers"),
+    HK_ROW_BOOL(mlp_cfg, bias, 1, "biases"),
+    HK_ROW_BOOL(mlp_cfg, batchnorm, 0, "batch norm before every neuron"),
+    HK_ROW_FLOAT(mlp_cfg, dropout, 0, 0, 0.99, "1", "probability of dropping a hidden spike"),
 };
 
 static void mlp_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)

@@ -66,7 +66,7 @@ static void copy(char out[32], const char *name) { hk_format(out, 32, "%s", name
 typedef struct post_cfg { bool spiking_head; } post_cfg;
 
 static const hk_field post_fields[] = {
-    HK_ROW_BOOL(post_cfg, spiking_head, 1, "Scores are spikes of output neurons, not their input."),
+    HK_ROW_BOOL(post_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
 };
 
 static void post_block(net *n, int block, int32_t out, bool down)
@@ -113,7 +113,7 @@ typedef struct pre_cfg { float dropout; } pre_cfg;
 
 static const hk_field pre_fields[] = {
     HK_ROW_FLOAT(pre_cfg, dropout, 0, 0, 0.99, "1",
-                 "Probability of dropping a spike inside a block and before the head."),
+                 "probability of dropping a spike inside a block and before the head"),
 };
 
 static void drop(net *n, int block, const char *what)

@@ -15,10 +15,10 @@ typedef struct small_cfg {
 } small_cfg;
 
 static const hk_field fields[] = {
-    HK_ROW_INT(small_cfg, width, 32, 1, 4096, "channels", "Channels of the first pair."),
-    HK_ROW_ENUM(small_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "Pooling of 2 x 2."),
-    HK_ROW_BOOL(small_cfg, batchnorm, 1, "Batch norm before every neuron; without it, biases."),
-    HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1", "Probability of dropping a value before the head."),
+    HK_ROW_INT(small_cfg, width, 32, 1, 4096, "channels", "channels of the first pair"),
+    HK_ROW_ENUM(small_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
+    HK_ROW_BOOL(small_cfg, batchnorm, 1, "batch norm before every neuron; without it, biases"),
+    HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1", "probability of dropping a value before the head"),
 };
 
 static void pairs(hk_layers *l, int n, int32_t classes, const small_cfg *c)

@@ -23,7 +23,7 @@ typedef struct ottt_cfg { float scale; } ottt_cfg;
 
 static const hk_field ottt_fields[] = {
     HK_ROW_FLOAT(ottt_cfg, scale, 2.74, 1e-3, 1e3, "1",
-                 "Factor on the spikes; 2.74 makes their variance 1 where a sixth of the neurons fire."),
+                 "factor on the spikes; 2.74 makes their variance 1 where a sixth of the neurons fire"),
 };
 
 static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -60,9 +60,9 @@ typedef struct sltt_cfg {
 } sltt_cfg;
 
 static const hk_field sltt_fields[] = {
-    HK_ROW_FLOAT(sltt_cfg, dropout, 0, 0, 0.99, "1", "Probability of dropping a spike before a pool."),
+    HK_ROW_FLOAT(sltt_cfg, dropout, 0, 0, 0.99, "1", "probability of dropping a spike before a pool"),
     HK_ROW_ENUM(sltt_cfg, head, ADAPTIVE, "adaptive|gap", 2,
-                "adaptive: 7 x 7 cells as published; gap: the mean over the map."),
+                "adaptive: 7 x 7 cells as published; gap: the mean over the map"),
 };
 
 static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -100,8 +100,8 @@ typedef struct stop_cfg {
 } stop_cfg;
 
 static const hk_field stop_fields[] = {
-    HK_ROW_ENUM(stop_cfg, pool, HK_POOL_MAX, HK_POOL_WORDS, 2, "Pooling of 2 x 2."),
-    HK_ROW_BOOL(stop_cfg, spiking_head, 1, "Scores are spikes of output neurons, not their input."),
+    HK_ROW_ENUM(stop_cfg, pool, HK_POOL_MAX, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
+    HK_ROW_BOOL(stop_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
 };
 
 static void stop_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)

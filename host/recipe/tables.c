@@ -5,39 +5,39 @@
 
 static const hk_field data_fields[] = {
     HK_ROW_FLOAT(hk_recipe_data, validation, 0, 0, 0.9, "1",
-                 "Share of the training set held out; the best epoch is chosen on it."),
+                 "share of the training set held out; the best epoch is chosen on it"),
 };
 
 static const hk_field objective_fields[] = {
     HK_ROW_ENUM(hk_objective_cfg, when, HK_EACH_STEP, "step|final", 2,
-                "A loss at every step, or one at the end of the sample."),
-    HK_ROW_ENUM(hk_objective_cfg, batch, 0, "mean|sum", 2, "How samples of a batch are joined."),
-    HK_ROW_BOOL(hk_objective_cfg, divide_by_T, 1, "Divide the sum over the steps by T."),
-    HK_ROW_FLOAT(hk_objective_cfg, smoothing, 0, 0, 1, "1", "Label smoothing."),
+                "a loss at every step, or one at the end of the sample"),
+    HK_ROW_ENUM(hk_objective_cfg, batch, 0, "mean|sum", 2, "how samples of a batch are joined"),
+    HK_ROW_BOOL(hk_objective_cfg, divide_by_T, 1, "divide the sum over the steps by T"),
+    HK_ROW_FLOAT(hk_objective_cfg, smoothing, 0, 0, 1, "1", "label smoothing"),
 };
 
 static const hk_field optim_fields[] = {
-    HK_ROW_FLOAT(hk_update, lr, 0.1, 0, 1e6, "1", "Learning rate before the schedule."),
-    HK_ROW_FLOAT(hk_update, lr_threshold, 1, 0, 1e6, "1", "Factor on it for firing thresholds."),
-    HK_ROW_FLOAT(hk_update, lr_leak, 1, 0, 1e6, "1", "Factor on it for leaks."),
+    HK_ROW_FLOAT(hk_update, lr, 0.1, 0, 1e6, "1", "learning rate before the schedule"),
+    HK_ROW_FLOAT(hk_update, lr_threshold, 1, 0, 1e6, "1", "factor on it for firing thresholds"),
+    HK_ROW_FLOAT(hk_update, lr_leak, 1, 0, 1e6, "1", "factor on it for leaks"),
     HK_ROW_FLOAT(hk_update, clip_norm, 0, 0, 1e6, "1",
-                 "Largest norm of the whole gradient; 0: no clipping."),
+                 "largest norm of the whole gradient; 0: no clipping"),
 };
 
 static const hk_field schedule_fields[] = {
     HK_ROW_FLOAT(hk_recipe_optim, warmup, 0, 0, 1e4, "epochs",
-                 "Epochs over which the rate rises linearly from 0."),
+                 "epochs over which the rate rises linearly from 0"),
 };
 
 static const hk_field train_fields[] = {
-    HK_ROW_INT(hk_recipe_train, T, 4, 1, 1000000, "steps", "Time steps of a sample."),
-    HK_ROW_INT(hk_recipe_train, batch, 64, 1, 65536, "samples", "Samples of a batch."),
-    HK_ROW_INT(hk_recipe_train, epochs, 10, 1, 1000000, "epochs", "Passes over the training set."),
-    HK_ROW_INT(hk_recipe_train, accumulate, 1, 1, 65536, "batches", "Batches per update."),
-    HK_ROW_INT(hk_recipe_train, seed, 1, 0, INT32_MAX, "1", "Seed of everything random."),
-    HK_ROW_INT(hk_recipe_train, threads, 0, 0, 4096, "1", "Threads; 0: as many as there are cores."),
+    HK_ROW_INT(hk_recipe_train, T, 4, 1, 1000000, "steps", "time steps of a sample"),
+    HK_ROW_INT(hk_recipe_train, batch, 64, 1, 65536, "samples", "samples of a batch"),
+    HK_ROW_INT(hk_recipe_train, epochs, 10, 1, 1000000, "epochs", "passes over the training set"),
+    HK_ROW_INT(hk_recipe_train, accumulate, 1, 1, 65536, "batches", "batches per update"),
+    HK_ROW_INT(hk_recipe_train, seed, 1, 0, INT32_MAX, "1", "seed of everything random"),
+    HK_ROW_INT(hk_recipe_train, threads, 0, 0, 4096, "1", "threads; 0: as many as there are cores"),
     HK_ROW_INT(hk_recipe_train, shards, HK_MAX_SHARD, 1, HK_MAX_SHARD, "1",
-               "Pieces in which sums are formed, whatever the number of threads."),
+               "pieces in which sums are formed, whatever the number of threads"),
 };
 
 #define TABLE(nm, size, text)                                                                      \

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include <string.h>
+
+int hk_cli_fail(const hk_error *e)
+{
+    fflush(stdout);
+    fprintf(stderr, "hillock: %s\n", e->text);
+    return HK_EXIT_FAILED;
+}
+
+void hk_cli_set(hk_cli_sets *s, char *assignment, struct argp_state *state)
+{
+    if (s->n == HK_COUNT(s->at)) argp_error(state, "more than %d times --set", HK_COUNT(s->at));
+    if (s->n < HK_COUNT(s->at)) s->at[s->n++] = assignment;
+}
+
+int hk_cli_split(char *text, char **out, int cap)
+{
+    int n = 0;
+    for (char *comma; text; text = comma) {
+        comma = strchr(text, ',');
+        if (comma) *comma++ = '\0';
+        if (n == cap) return -1;
+        out[n++] = text;
+    }
+    return n;
+}
+
+void hk_cli_json(FILE *f, const char *s)
+{
+    fputc('"', f);
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\') fprintf(f, "\\%c", c);
+        else if (c < 32) fprintf(f, "\\u%04x", c);
+        else fputc(c, f);
+    }
+    fputc('"', f);
+}
+
+const char *hk_cli_bytes(double bytes, char out[32])
+{
+    static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    int k = 0;
+    for (; bytes >= 1024 && k + 1 < HK_COUNT(unit); k++) bytes /= 1024;
+    snprintf(out, 32, k && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, unit[k]);
+    return out;
+}
+
+const char *hk_cli_count(double n, char out[32])
+{
+    static const char *const unit[] = { "", " k", " M", " G", " T", " P" };
+    int k = 0;
+    for (; n >= 1000 && k + 1 < HK_COUNT(unit); k++) n /= 1000;
+    snprintf(out, 32, k && n < 100 ? "%.1f%s" : "%.0f%s", n, unit[k]);
+    return out;
+}

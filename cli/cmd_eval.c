@@ -1,0 +1,153 @@
+/* hillock eval: a trained net on a split of its data.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+#include "run/checkpoint.h"
+#include "run/describe.h"
+#include "run/folder.h"
+#include "run/weights.h"
+#include "terminal.h"
+
+typedef struct options {
+    hk_session_opts session;
+    hk_cli_sets     sets;
+    const char     *weights, *target;
+    hk_split        split;
+    bool            json, quiet;
+    char            recipe[HK_PATH], found[HK_PATH];
+    hk_session      open;
+    hk_stats        sums;
+    hk_terminal     terminal;
+} options;
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    switch (key) {
+    case 'w': o->weights = arg; return 0;
+    case 's': hk_cli_set(&o->sets, arg, state); return 0;
+    case 'p':
+        if (!strcmp(arg, "test")) o->split = HK_SPLIT_TEST;
+        else if (!strcmp(arg, "val")) o->split = HK_SPLIT_VAL;
+        else argp_error(state, "--split: '%s' is neither test nor val", arg);
+        return 0;
+    case 't':
+        o->session.threads = atoi(arg);
+        if (o->session.threads < 1) argp_error(state, "--threads: '%s' is not a whole number from 1", arg);
+        return 0;
+    case 'q': o->quiet = true; return 0;
+    case 'j': o->json = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num) argp_usage(state);
+        o->target = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num == 0) argp_usage(state);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A run folder stands for its recipe and its best checkpoint, or the last where there is no best. */
+static hk_status find_files(options *o, hk_error *e)
+{
+    struct stat st;
+    char folder[HK_PATH];
+    o->session.recipe = o->target;
+    if (stat(o->target, &st) || !S_ISDIR(st.st_mode)) {
+        HK_CHECK(e, o->weights, HK_E_ARG, "%s is a recipe: --weights W is needed", o->target);
+        return HK_OK;
+    }
+    HK_TRY(hk_path_join(o->target, "recipe.yaml", "", o->recipe, e));
+    o->session.recipe = o->recipe;
+    if (o->weights) return HK_OK;
+    HK_TRY(hk_path_join(o->target, "checkpoint/best", "", folder, e));
+    if (hk_folder_find(folder, o->found, NULL) != HK_OK) {
+        HK_TRY(hk_path_join(o->target, "checkpoint/last", "", folder, e));
+        HK_TRY(hk_folder_find(folder, o->found, e));
+    }
+    HK_TRY(hk_path_join(o->found, HK_CKPT_WEIGHTS, "", folder, e));
+    HK_TRY(hk_path_join(folder, "", "", o->found, e));
+    o->weights = o->found;
+    return HK_OK;
+}
+
+static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
+{
+    options *o = self;
+    const hk_net *net = &o->open.engine.net;
+    hk_progress p = { .split = o->split, .epoch = 1, .epochs = 1, .batch = done, .batches = all,
+                      .loss = hk_stats_loss(sums), .accuracy = hk_stats_accuracy(sums),
+                      .rate = hk_stats_mean_rate(sums, net), .resident_bytes = hk_resident_peak(),
+                      .samples_per_second = sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0 };
+    if (o->terminal.live) hk_terminal_progress(&o->terminal, &p);
+    return true;
+}
+
+static hk_status measure(options *o, hk_error *e)
+{
+    HK_TRY(find_files(o, e));
+    HK_TRY(hk_session_open(&o->open, &o->session, e));
+    HK_TRY(hk_weights_load(&o->open.engine.net, o->weights, e));
+    HK_TRY(hk_stats_init(&o->sums, &o->open.engine.net, e));
+    return hk_session_measure(&o->open, o->split, &o->sums, tick, o, NULL, e);
+}
+
+static void print(const options *o)
+{
+    const hk_net *net = &o->open.engine.net;
+    if (o->json) {
+        json_t *j = hk_describe_pass(&o->sums, net);
+        json_object_set_new(j, "split", json_string(hk_split_name[o->split]));
+        json_object_set_new(j, "weights", json_string(o->weights));
+        json_object_set_new(j, "rates", hk_describe_rates(&o->sums, net));
+        json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        putchar('\n');
+        json_decref(j);
+        return;
+    }
+    printf("%s accuracy %.2f %% (%lld of %lld), loss %.4f, firing rate %.2f %%\n", hk_split_name[o->split],
+           100 * hk_stats_accuracy(&o->sums), (long long)o->sums.correct, (long long)o->sums.seen,
+           hk_stats_loss(&o->sums), 100 * hk_stats_mean_rate(&o->sums, net));
+    printf("  weights %s\n", o->weights);
+}
+
+int hk_cmd_eval(int argc, char **argv)
+{
+    static const struct argp_option rows[] = {
+        { "weights", 'w', "FILE", 0, "safetensors with the weights (of a run: its best checkpoint)", 0 },
+        { "split", 'p', "SPLIT", 0, "test (default) or val", 0 },
+        HK_CLI_SET,
+        { "threads", 't', "N", 0, "Number of threads", 0 },
+        { "quiet", 'q', NULL, 0, "No progress", 0 },
+        { "json", 'j', NULL, 0, "Result as JSON", 0 },
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = rows, .parser = parse, .args_doc = "RUN\nRECIPE",
+        .doc = "Measures a trained net: the folder of a run, or a recipe with --weights.\v"
+               "Examples:\n\n  hillock eval runs/digits-stop\n"
+               "  hillock eval recipes/digits-stop.yaml --weights w.safetensors --json\n",
+    };
+    options *o = calloc(1, sizeof *o);
+    hk_error e;
+    if (!o) return HK_EXIT_FAILED;
+    o->split = HK_SPLIT_TEST;
+    if (argp_parse(&argp, argc, argv, 0, NULL, o)) return HK_EXIT_USAGE;
+    o->session.set = o->sets.at;
+    o->session.n_set = o->sets.n;
+    hk_terminal_init(&o->terminal, o->quiet);
+    hk_status st = measure(o, &e);
+    hk_terminal_clear(&o->terminal);
+    int code = st == HK_OK ? HK_EXIT_DONE : hk_cli_fail(&e);
+    if (st == HK_OK) print(o);
+    hk_stats_deinit(&o->sums);
+    hk_session_close(&o->open);
+    free(o);
+    return code;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+
+#include "base/alloc.h"
+#include "kernel/host_kernels.h"
+#include "net/net.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- shape of the data ---------------------------------------------------------------------------- */
+
+static hk_status open_for_shape(hk_recipe *r, hk_error *e)
+{
+    hk_dataset d;
+    hk_dataset_cfg cfg = { .root = r->data.path, .split = "train", .member = r->data.cfg };
+    hk_error inner;
+    hk_status st = hk_data_open(&d, r->data.ops, &cfg, &inner);
+    if (st) return hk_fail(e, st, "%s (give data.shape and data.classes to plan without the data)",
+                           inner.text);
+    st = hk_recipe_shape(r, d.shape, d.n_class, e);
+    hk_data_close(&d);
+    return st;
+}
+
+static hk_status shape(hk_recipe *r, hk_error *e)
+{
+    if (r->data.shape.c && r->data.classes)
+        return hk_recipe_shape(r, r->data.shape, r->data.classes, e);
+    return open_for_shape(r, e);
+}
+
+/* ---- bytes by layer -------------------------------------------------------------------------------- */
+
+/* What a layer's bind takes, its output and its packed weights. Leaves the net to be planned again. */
+static hk_status measure_layer(hk_net *net, hk_node *l, size_t bytes[HK_REGIONS], hk_error *e)
+{
+    hk_mem m = { .net = net };
+    const hk_net_spec *s = &net->spec;
+    if (l->ops->alias) return HK_OK;
+    const bool tape = !l->ops->memory || (s->learn && net->plan.adjoint);
+    if (!l->inner_y) hk_take(&m, tape ? HK_R_TAPE : HK_R_STATE, l->y.stride * (size_t)l->y.slots);
+    if (s->learn && net->plan.layer_major && !l->inner_dy)
+        hk_take(&m, HK_R_TAPE, l->error.stride * (size_t)l->error.slots);
+    net->n_param = 0;
+    l->n_param = 0;
+    if (l->ops->bind) HK_TRY(l->ops->bind(l, &m, e));
+    for (int k = 0; s->optim && k < s->optim->n_slot; k++)
+        m.used[HK_R_OPTIM] += m.used[HK_R_PARAM];
+    memcpy(bytes, m.used, sizeof m.used);
+    return HK_OK;
+}
+
+static size_t learned(const hk_net *net)
+{
+    size_t n = 0;
+    for (int32_t i = 0; i < net->n_param; i++)
+        if (net->param[i].learn) n += net->param[i].n;
+    return n;
+}
+
+static hk_status measure(hk_plan *p, hk_net *net, hk_error *e)
+{
+    HK_TRY(hk_net_plan(net, p->bytes, e));
+    p->learned = learned(net);
+    for (int r = 0; r < HK_REGIONS; r++) p->total += p->bytes[r];
+    for (int32_t i = 0; i < net->n_node; i++) {
+        hk_node *l = &net->node[i];
+        hk_plan_layer *out = &p->layer[i];
+        HK_TRY(measure_layer(net, l, out->bytes, e));
+        hk_format(out->name, sizeof out->name, "%s", l->name);
+        hk_format(out->type, sizeof out->type, "%s",
+                  l->spec->neuron ? l->spec->neuron->info.name : l->ops->info.name);
+        out->shape = l->out.shape;
+        out->operations = l->ops->operations ? l->ops->operations(l) : 0;
+        p->operations += out->operations;
+    }
+    return HK_OK;
+}
+
+/* ---- one plan --------------------------------------------------------------------------------------- */
+
+static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels, hk_error *e)
+{
+    hk_net net;
+    hk_net_spec spec;
+    hk_recipe_spec(r, true, true, &spec);
+    spec.kernels = kernels;
+    p->n_layer = r->n_node;
+    p->layer = hk_alloc_zero((size_t)r->n_node, sizeof *p->layer);
+    hk_node *node = hk_alloc_zero((size_t)r->n_node, sizeof *node);
+    hk_param *param = hk_alloc_zero((size_t)hk_net_max_param(&spec), sizeof *param);
+    hk_status st = p->layer && node && param ? HK_OK : hk_fail(e, HK_E_NOMEM, "out of memory");
+    if (!st) st = hk_net_build(&net, &spec, node, param, hk_net_max_param(&spec), e);
+    if (!st) st = measure(p, &net, e);
+    hk_free(param);
+    hk_free(node);
+    return st;
+}
+
+static hk_status make(hk_plan *p, const hk_recipe *r, hk_error *e)
+{
+    hk_host_kernels kernels;
+    hk_host_kernels_cfg cfg;
+    hk_fields_default(&hk_host_kernels_info, &cfg);
+    cfg.threads = r->train.threads;
+    HK_TRY(hk_host_kernels_open(&kernels, &cfg, e));
+    hk_error inner = { 0 };
+    p->workers = kernels.table.workers;
+    hk_status st = build(p, r, &kernels.table, &inner);
+    hk_host_kernels_close(&kernels);
+    if (st == HK_E_UNSUP) p->refused = inner;
+    else if (st) *e = inner;
+    return st == HK_E_UNSUP ? HK_OK : st;
+}
+
+hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
+                       const char *rule, int32_t T, hk_error *e)
+{
+    enum { MOST = 258 };
+    const char *all[MOST];
+    char rule_set[64], T_set[32];
+    hk_recipe r;
+    memset(p, 0, sizeof *p);
+    HK_CHECK(e, n_set + 2 <= MOST, HK_E_ARG, "plan: too many assignments");
+    for (int i = 0; i < n_set; i++) all[i] = set[i];
+    if (rule) {
+        hk_format(rule_set, sizeof rule_set, "rule=%s", rule);
+        all[n_set++] = rule_set;
+    }
+    if (T) {
+        hk_format(T_set, sizeof T_set, "train.T=%d", (int)T);
+        all[n_set++] = T_set;
+    }
+    HK_TRY(hk_recipe_load(&r, path, all, n_set, e));
+    hk_status st = shape(&r, e);
+    if (!st) {
+        p->T = r.train.T;
+        p->batch = r.train.batch;
+        p->input = r.data.shape;
+        hk_format(p->rule, sizeof p->rule, "%s", r.rule->info.name);
+        st = make(p, &r, e);
+    }
+    hk_recipe_free(&r);
+    if (st) hk_plan_free(p);
+    return st;
+}
+
+void hk_plan_free(hk_plan *p)
+{
+    hk_free(p->layer);
+    p->layer = NULL;
+}

@@ -1,0 +1,35 @@
+/* One plan: a recipe with a rule and a number of steps, measured but not run.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef HK_CLI_PLAN_H
+#define HK_CLI_PLAN_H
+
+#include "recipe/recipe.h"
+
+typedef struct hk_plan_layer {
+    char     name[64], type[32];
+    hk_shape shape;                      /* of the output                                       */
+    double   operations;                 /* multiply-adds of one dense forward step, one sample */
+    size_t   bytes[HK_REGIONS];          /* what only this layer uses                           */
+} hk_plan_layer;
+
+typedef struct hk_plan {
+    char           rule[32], net[48];
+    hk_shape       input;
+    int32_t        T, batch, workers, n_layer;
+    hk_plan_layer *layer;                /* [n_layer]                                           */
+    size_t         bytes[HK_REGIONS], total;
+    size_t         learned;              /* parameters, without running statistics              */
+    double         operations;
+    hk_error       refused;              /* code HK_OK, or why this rule does not fit           */
+} hk_plan;
+
+/* Reads the recipe with these assignments, opens the data only if the recipe does not say their
+ * shape, and measures. rule NULL: the recipe's own; T 0: the recipe's. A rule that does not fit the
+ * net is told in `refused`; any other failure is returned. */
+hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
+                       const char *rule, int32_t T, hk_error *e);
+void      hk_plan_free(hk_plan *p);
+
+#endif
