@@ -12,7 +12,7 @@
 
 #include "../base/alloc.h"
 #include "bits.h"
-#include "product.h"
+#include "vendor.h"
 
 static const hk_field fields[] = {
     HK_ROW_INT (hk_host_kernels_cfg, threads, 0, 0, 1024, "1", "threads; 0 takes all processors"),
@@ -42,7 +42,10 @@ const char *hk_dense_name(hk_dense_by dense)
     return (unsigned)dense < 5 ? names[dense] : "?";
 }
 
-const char *hk_vendor_version(hk_dense_by dense) { (void)dense; return NULL; }
+const char *hk_vendor_version(hk_dense_by dense)
+{
+    return dense == HK_DENSE_ONEDNN ? hki_onednn_version() : dense == HK_DENSE_CBLAS ? hki_cblas_version() : NULL;
+}
 
 static void parallel(void *self, int n, void (*body)(void *, int, int), void *arg)
 {
