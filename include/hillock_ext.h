@@ -18,6 +18,11 @@
 #ifndef HK_CLONES                   /* the build may compile elementwise bodies once per CPU level */
 #  define HK_CLONES
 #endif
+#if defined(__GNUC__)               /* a part of such a body: compiled with it, for its CPU level */
+#  define HK_PART static inline __attribute__((always_inline))
+#else
+#  define HK_PART static inline
+#endif
 
 enum {
     HK_MAX_STATE = 2,               /* float state variables of a neuron                */

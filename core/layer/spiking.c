@@ -166,14 +166,14 @@ typedef struct work {                    /* the scratch of a tile, named */
     float *spike, *s, *z, *phi, *part, *learn[HK_MAX_LEARN], *du[HK_MAX_STATE];
 } work;
 
-static float *take(float **at, size_t n)
+HK_PART float *take(float **at, size_t n)
 {
     float *p = *at;
     *at += n;
     return p;
 }
 
-static void fill(const hk_node *l, const hk_tile *a, int p, float *out)
+HK_PART void fill(const hk_node *l, const hk_tile *a, int p, float *out)
 {
     const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
     const float *w = l->param[p]->w;
@@ -187,7 +187,7 @@ static void fill(const hk_node *l, const hk_tile *a, int p, float *out)
         memcpy(out + r * c, w + (a->row + r) % maps * c, c * sizeof *w);
 }
 
-static void name_scratch(const hk_node *l, const hk_tile *a, work *w)
+HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = neuron_of(l);
     const size_t tile = l->tile, first = a->row * (size_t)l->out.shape.c;
@@ -212,7 +212,7 @@ static void name_scratch(const hk_node *l, const hk_tile *a, work *w)
 }
 
 /* Spikes of step t at these rows, 0 or 1. */
-static void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
+HK_PART void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
 {
     const size_t c = (size_t)l->out.shape.c;
     const char *y = (const char *)hk_slot(&l->y, t) + a->row * hk_row_bytes(l->out.kind, c);
@@ -224,7 +224,7 @@ static void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
         out[i] = ((const float *)(const void *)y)[i] / l->out.scale;
 }
 
-static void fire(hk_node *l, const hk_tile *a, const work *w)
+HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
 {
     const size_t n = w->step.n;
     const float *u = w->step.state[0], *theta = w->learn[0];
@@ -245,7 +245,7 @@ static void fire(hk_node *l, const hk_tile *a, const work *w)
 }
 
 /* eps = J eps + p, for one and for two states. */
-static void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
+HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
 {
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
     float *restrict e0 = l->trace[p][0] + first;
@@ -280,14 +280,14 @@ HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
     fire(l, a, &w);
 }
 
-static void surrogate_at(const hk_node *l, work *w)
+HK_PART void surrogate_at(const hk_node *l, work *w)
 {
     const float *u = w->step.state[0], *theta = w->learn[0];
     for (size_t i = 0; i < w->step.n; i++) w->z[i] = u[i] - theta[i];
     l->spec->surrogate->derivative(w->step.n, w->z, w->phi, l->spec->surrogate_cfg);
 }
 
-static void send_down(const hk_tile *a, size_t n, const float *gain, const float *d)
+HK_PART void send_down(const hk_tile *a, size_t n, const float *gain, const float *d)
 {
     float *dx = a->dx[0];
     if (!dx) return;
@@ -297,7 +297,7 @@ static void send_down(const hk_tile *a, size_t n, const float *gain, const float
         for (size_t i = 0; i < n; i++) dx[i] = gain[i] * d[i];
 }
 
-static void watch_delta(const hk_node *l, const hk_tile *a, size_t n, const float *d)
+HK_PART void watch_delta(const hk_node *l, const hk_tile *a, size_t n, const float *d)
 {
     float *out = l->watch_delta;
     if (!out) return;
@@ -305,7 +305,7 @@ static void watch_delta(const hk_node *l, const hk_tile *a, size_t n, const floa
     for (size_t i = 0; i < n; i++) out[i] += d[i];
 }
 
-static void online(hk_node *l, const hk_tile *a, work *w)
+HK_PART void online(hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = neuron_of(l);
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
@@ -327,7 +327,7 @@ static void online(hk_node *l, const hk_tile *a, work *w)
 }
 
 /* du, the total error at each state; adj for the step before. */
-static void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
+HK_PART void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
 {
     const int k = neuron_of(l)->n_state;
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
@@ -348,7 +348,7 @@ static void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
         for (size_t q = 0; q < n; q++) ds[q] += w->du[i][q] * w->local.spike[i][q];
 }
 
-static void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
+HK_PART void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
 {
     const hk_neuron_ops *nn = neuron_of(l);
     const bool inherited = a->t == l->net->t0 && a->t > 1;
@@ -362,7 +362,7 @@ static void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
     }
 }
 
-static void adjoint(hk_node *l, const hk_tile *a, work *w)
+HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = neuron_of(l);
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
