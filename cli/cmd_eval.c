@@ -63,16 +63,16 @@ static hk_status find_files(options *o, hk_error *e)
         HK_CHECK(e, o->weights, HK_E_ARG, "%s is a recipe: --weights W is needed", o->target);
         return HK_OK;
     }
-    HK_TRY(hk_path_join(o->target, "recipe.yaml", "", o->recipe, e));
+    HK_TRY(hk_run_path(o->target, "recipe.yaml", "", o->recipe, e));
     o->session.recipe = o->recipe;
     if (o->weights) return HK_OK;
-    HK_TRY(hk_path_join(o->target, "checkpoint/best", "", folder, e));
+    HK_TRY(hk_run_path(o->target, "checkpoint/best", "", folder, e));
     if (hk_folder_find(folder, o->found, NULL) != HK_OK) {
-        HK_TRY(hk_path_join(o->target, "checkpoint/last", "", folder, e));
+        HK_TRY(hk_run_path(o->target, "checkpoint/last", "", folder, e));
         HK_TRY(hk_folder_find(folder, o->found, e));
     }
-    HK_TRY(hk_path_join(o->found, HK_CKPT_WEIGHTS, "", folder, e));
-    HK_TRY(hk_path_join(folder, "", "", o->found, e));
+    HK_TRY(hk_run_path(o->found, HK_CKPT_WEIGHTS, "", folder, e));
+    HK_TRY(hk_run_path(folder, "", "", o->found, e));
     o->weights = o->found;
     return HK_OK;
 }

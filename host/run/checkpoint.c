@@ -113,11 +113,11 @@ static hk_status save_into(const char *temp, const hk_engine *g, const hk_positi
     char path[HK_PATH];
     HK_TRY(hk_weights_collect(&g->net, weights, e));
     HK_TRY(each_slot(g, slots, "", true, e));
-    HK_TRY(hk_path_join(temp, HK_CKPT_WEIGHTS, "", path, e));
+    HK_TRY(hk_run_path(temp, HK_CKPT_WEIGHTS, "", path, e));
     HK_TRY(hk_safetensors_write(path, weights, NULL, e));
-    HK_TRY(hk_path_join(temp, OPTIMIZER, "", path, e));
+    HK_TRY(hk_run_path(temp, OPTIMIZER, "", path, e));
     HK_TRY(hk_safetensors_write(path, slots, NULL, e));
-    HK_TRY(hk_path_join(temp, MANIFEST, "", path, e));
+    HK_TRY(hk_run_path(temp, MANIFEST, "", path, e));
     return save_manifest(path, &g->net, p, digest(weights) + digest(slots), e);
 }
 
@@ -187,15 +187,15 @@ static hk_status load_from(const char *folder, const json_t *j, hk_engine *g, hk
 {
     char path[HK_PATH], text[17];
     const char *recipe, *sum;
-    HK_TRY(hk_path_join(folder, MANIFEST, "", path, e));
+    HK_TRY(hk_run_path(folder, MANIFEST, "", path, e));
     HK_TRY(parse_manifest(path, j, &g->net, p, &recipe, &sum, e));
     HK_CHECK(e, !p->recipe || !strcmp(recipe, hex(p->recipe, text)), HK_E_FORMAT,
              "%s: the checkpoint is of another recipe (%s, this one is %s); only train.epochs and "
              "train.threads may change", path, recipe, text);
-    HK_TRY(hk_path_join(folder, OPTIMIZER, "", path, e));
+    HK_TRY(hk_run_path(folder, OPTIMIZER, "", path, e));
     HK_TRY(hk_safetensors_read(path, 0, slots, NULL, e));
     HK_TRY(each_slot(g, slots, path, false, e));
-    HK_TRY(hk_path_join(folder, HK_CKPT_WEIGHTS, "", path, e));
+    HK_TRY(hk_run_path(folder, HK_CKPT_WEIGHTS, "", path, e));
     HK_TRY(hk_safetensors_read(path, 0, weights, NULL, e));
     HK_CHECK(e, !strcmp(sum, hex(digest(weights) + digest(slots), text)), HK_E_FORMAT,
              "%s: tensors have digest %s, the manifest says %s: the checkpoint is damaged", folder,
@@ -209,7 +209,7 @@ hk_status hk_checkpoint_load(const char *folder, hk_engine *g, hk_position *p, h
     json_t *j = NULL;
     hk_arrays weights = { 0 }, slots = { 0 };
     HK_TRY(hk_folder_find(folder, found, e));
-    HK_TRY(hk_path_join(found, MANIFEST, "", path, e));
+    HK_TRY(hk_run_path(found, MANIFEST, "", path, e));
     HK_TRY(read_json(path, &j, e));
     hk_status st = load_from(found, j, g, p, &weights, &slots, e);
     hk_arrays_clear(&weights);

@@ -11,7 +11,7 @@
 
 #include "io/file.h"
 
-hk_status hk_path_join(const char *folder, const char *name, const char *suffix, char *out,
+hk_status hk_run_path(const char *folder, const char *name, const char *suffix, char *out,
                        hk_error *e)
 {
     size_t need = strlen(folder) + strlen(name) + strlen(suffix) + 2;
@@ -46,7 +46,7 @@ static hk_status each(const char *path, hk_status (*one)(const char *, hk_error 
     for (struct dirent *i; st == HK_OK && (i = readdir(d));) {
         char file[HK_PATH];
         if (!strcmp(i->d_name, ".") || !strcmp(i->d_name, "..")) continue;
-        st = hk_path_join(path, i->d_name, "", file, e);
+        st = hk_run_path(path, i->d_name, "", file, e);
         if (st == HK_OK) st = one(file, e);
     }
     closedir(d);
@@ -69,7 +69,7 @@ hk_status hk_folder_remove(const char *path, hk_error *e)
 
 hk_status hk_folder_begin(const char *path, char *out, hk_error *e)
 {
-    HK_TRY(hk_path_join(path, "", ".tmp", out, e));
+    HK_TRY(hk_run_path(path, "", ".tmp", out, e));
     HK_TRY(hk_folder_remove(out, e));
     return hk_mkdirs(out, e);
 }
@@ -77,7 +77,7 @@ hk_status hk_folder_begin(const char *path, char *out, hk_error *e)
 static hk_status flush_parent(const char *path, hk_error *e)
 {
     char parent[HK_PATH];
-    HK_TRY(hk_path_join(path, "", "", parent, e));
+    HK_TRY(hk_run_path(path, "", "", parent, e));
     char *slash = strrchr(parent, '/');
     if (!slash) return flush(".", e);
     slash[slash == parent] = 0;
@@ -87,8 +87,8 @@ static hk_status flush_parent(const char *path, hk_error *e)
 hk_status hk_folder_commit(const char *path, hk_error *e)
 {
     char temp[HK_PATH], old[HK_PATH];
-    HK_TRY(hk_path_join(path, "", ".tmp", temp, e));
-    HK_TRY(hk_path_join(path, "", ".old", old, e));
+    HK_TRY(hk_run_path(path, "", ".tmp", temp, e));
+    HK_TRY(hk_run_path(path, "", ".old", old, e));
     HK_TRY(each(temp, flush, e));
     HK_TRY(flush(temp, e));
     /* Only while `path` stands may the older one go. */
@@ -103,9 +103,9 @@ hk_status hk_folder_commit(const char *path, hk_error *e)
 
 hk_status hk_folder_find(const char *path, char *out, hk_error *e)
 {
-    HK_TRY(hk_path_join(path, "", "", out, e));
+    HK_TRY(hk_run_path(path, "", "", out, e));
     if (hk_file_exists(out)) return HK_OK;
-    HK_TRY(hk_path_join(path, "", ".old", out, e));
+    HK_TRY(hk_run_path(path, "", ".old", out, e));
     HK_CHECK(e, hk_file_exists(out), HK_E_IO, "%s: there is no checkpoint", path);
     return HK_OK;
 }

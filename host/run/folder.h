@@ -14,7 +14,7 @@
 enum { HK_PATH = 1200 };
 
 /* folder "/" name + suffix into out[HK_PATH]. E_ARG: longer than that. */
-hk_status hk_path_join(const char *folder, const char *name, const char *suffix, char *out,
+hk_status hk_run_path(const char *folder, const char *name, const char *suffix, char *out,
                        hk_error *e);
 
 /* Creates an empty NAME.tmp, removing what a killed process left there; its path goes to

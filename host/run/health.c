@@ -34,11 +34,8 @@ static const hk_param *weight_of(const hk_node *l)
     return NULL;
 }
 
-static void look(void *self, hk_net *net, int t, hk_event what)
+static void look(hk_health *h, const hk_net *net)
 {
-    hk_health *h = self;
-    (void)t;
-    if (what != HK_AFTER_BACKWARD) return;
     for (int32_t i = 0; i < h->n; i++) {
         const hk_param *p = weight_of(&net->node[i]);
         double sum = 0;
@@ -47,10 +44,30 @@ static void look(void *self, hk_net *net, int t, hk_event what)
     }
 }
 
-void hk_health_watch(hk_health *h, hk_net *net)
+static void look_at_step(void *self, hk_net *net, int t, hk_event what)
 {
-    net->watch = look;
-    net->watch_self = h;
+    if (what == HK_AFTER_BACKWARD && t == net->spec.T) look(self, net);
+}
+
+hk_status hk_health_learn(hk_health *h, hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e)
+{
+    if (net->plan.update_each_step) {
+        net->watch = look_at_step;
+        net->watch_self = h;
+        hk_status st = hk_net_learn(net, batch, out, e);
+        net->watch = NULL;
+        return st;
+    }
+    /* The update waits as if more batches were to be accumulated, and is then made up for. */
+    int32_t accumulate = net->update.accumulate, pending = net->pending;
+    net->update.accumulate = INT32_MAX;
+    hk_status st = hk_net_learn(net, batch, out, e);
+    net->update.accumulate = accumulate;
+    if (st != HK_OK) return st;
+    look(h, net);
+    net->pending = pending;
+    hk_net_update(net);
+    return HK_OK;
 }
 
 static char *next_advice(hk_health *h)
@@ -79,6 +96,7 @@ static void judge_gradients(hk_health *h, const hk_net *net)
     for (int32_t i = 0; i < h->n && net->plan.weights; i++) {
         const hk_node *l = &net->node[i];
         if (!weight_of(l) || h->gradient[i] >= FAINT * most) continue;
+        if (net->plan.update_each_step && h->gradient[i] <= 0) continue;     /* summed at the end */
         char *out = next_advice(h);
         if (out)
             hk_format(out, HK_HEALTH_TEXT, "the gradient of layer '%s' vanishes: rms %g, the largest of all "
@@ -87,9 +105,8 @@ static void judge_gradients(hk_health *h, const hk_net *net)
     }
 }
 
-json_t *hk_health_report(hk_health *h, hk_net *net, const hk_stats *sums)
+json_t *hk_health_report(hk_health *h, const hk_net *net, const hk_stats *sums)
 {
-    net->watch = NULL;
     h->n_advice = 0;
     json_t *rates = json_object(), *gradients = json_object(), *advice = json_array();
     for (int32_t i = 0; i < h->n; i++) {

@@ -34,8 +34,9 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
 {
     hki_trainer *t = self;
     if (!t->o->progress) return true;
+    const int64_t epochs = t->s.recipe.train.epochs;
     hk_progress p = {
-        .split = t->pass, .epoch = t->at.epoch + 1, .epochs = t->s.recipe.train.epochs,
+        .split = t->pass, .epoch = t->at.epoch < epochs ? t->at.epoch + 1 : epochs, .epochs = epochs,
         .batch = done, .batches = all, .loss = hk_stats_loss(sums),
         .accuracy = hk_stats_accuracy(sums), .rate = hk_stats_mean_rate(sums, &t->s.engine.net),
         .samples_per_second = sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0,
@@ -85,8 +86,8 @@ static hk_status learn(hki_trainer *t, const hk_loaded *got, double begun, hk_er
     net->update = t->s.recipe.optim.update;
     net->update.lr = (float)lr;
     net->update.accumulate = t->s.recipe.train.accumulate;
-    if (look) hk_health_watch(&t->health, net);
-    HK_TRY(hk_net_learn(net, hk_feed_put(&t->s.feed, got, stream), &r, e));
+    const hk_batch *batch = hk_feed_put(&t->s.feed, got, stream);
+    HK_TRY(look ? hk_health_learn(&t->health, net, batch, &r, e) : hk_net_learn(net, batch, &r, e));
     double seconds = hk_seconds() - begun;
     hk_stats_add(&t->at.epoch_sums, net, &r, seconds);
     hk_stats_add(&t->at.window, net, &r, seconds);
@@ -166,7 +167,7 @@ static hk_status load_best(hki_trainer *t, hk_error *e)
 {
     char folder[HK_PATH], path[HK_PATH];
     HK_TRY(hk_folder_find(t->best, folder, e));
-    HK_TRY(hk_path_join(folder, HK_CKPT_WEIGHTS, "", path, e));
+    HK_TRY(hk_run_path(folder, HK_CKPT_WEIGHTS, "", path, e));
     return hk_weights_load(&t->s.engine.net, path, e);
 }
 

@@ -10,7 +10,7 @@
 
 static hk_status join(const hki_trainer *t, const char *name, char *out, hk_error *e)
 {
-    return hk_path_join(t->o->out, name, "", out, e);
+    return hk_run_path(t->o->out, name, "", out, e);
 }
 
 static hk_status write_json(const char *path, const json_t *j, hk_error *e)
@@ -45,9 +45,9 @@ static hk_status remove_former(hki_trainer *t, hk_error *e)
     static const char *const suffix[] = { "", ".tmp", ".old" };
     char path[HK_PATH];
     for (int i = 0; i < 3; i++) {
-        HK_TRY(hk_path_join(t->last, "", suffix[i], path, e));
+        HK_TRY(hk_run_path(t->last, "", suffix[i], path, e));
         HK_TRY(hk_folder_remove(path, e));
-        HK_TRY(hk_path_join(t->best, "", suffix[i], path, e));
+        HK_TRY(hk_run_path(t->best, "", suffix[i], path, e));
         HK_TRY(hk_folder_remove(path, e));
     }
     HK_TRY(hk_folder_remove(t->result, e));
