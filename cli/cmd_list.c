@@ -62,7 +62,8 @@ static const char *range_of(const hk_field *f, char *out, size_t cap)
 {
     if (f->type == HK_BOOL) return "true, false";
     if (f->type != HK_ENUM) {
-        snprintf(out, cap, "%g to %g%s", f->min, f->max, isnan(f->def) ? ", null" : "");
+        snprintf(out, cap, f->type == HK_INT ? "%.0f to %.0f%s" : "%g to %g%s", f->min, f->max,
+                 isnan(f->def) ? ", null" : "");
         return out;
     }
     size_t n = 0;
@@ -131,7 +132,8 @@ static void json_field(const hk_field *f)
         }
         printf("]");
     } else if (f->type != HK_BOOL) {
-        printf(", \"min\": %.9g, \"max\": %.9g", f->min, f->max);
+        printf(f->type == HK_INT ? ", \"min\": %.0f, \"max\": %.0f" : ", \"min\": %.9g, \"max\": %.9g",
+               f->min, f->max);
     }
     printf(", \"unit\": ");
     hk_cli_json(stdout, f->unit ? f->unit : "1");

@@ -122,6 +122,13 @@ static void put_augment(text *t, const hk_augment_cfg *c)
     put(t, "}\n");
 }
 
+static bool has_key(const hk_dataset_ops *ops, const char *key)
+{
+    for (int i = 0; ops && i < ops->info.n_fields; i++)
+        if (strcmp(ops->info.fields[i].name, key) == 0) return true;
+    return false;
+}
+
 static void put_data(text *t, const hk_recipe *r)
 {
     const hk_recipe_data *d = &r->data;
@@ -143,7 +150,7 @@ static void put_data(text *t, const hk_recipe *r)
         }
         put(t, "]\n");
     }
-    if (d->classes) {
+    if (d->classes && !has_key(d->ops, "classes")) {
         put(t, "  classes: ");
         put_int(t, d->classes);
         put(t, "\n");

@@ -68,13 +68,31 @@ static hk_status read_augment(const hk_tree *map, hk_augment_cfg *cfg, hk_error 
     return read_norm(map, cfg, e);
 }
 
+/* Some data sets have `classes` among their own keys; then that is where it is read. */
+static const hk_field *own_classes(const hk_recipe_data *d)
+{
+    for (int i = 0; d->ops && i < d->ops->info.n_fields; i++)
+        if (strcmp(d->ops->info.fields[i].name, "classes") == 0) return &d->ops->info.fields[i];
+    return NULL;
+}
+
+static hk_status read_classes(hk_recipe_data *d, const hk_tree *map, hk_error *e)
+{
+    const hk_tree *classes = hk_tree_get(map, "classes");
+    const hk_field *own = own_classes(d);
+    if (!classes) return HK_OK;
+    if (!own) return hk_key_whole("data", classes, 1, 1 << 20, &d->classes, e);
+    HK_TRY(hk_key_set("data", &d->ops->info, own, d->cfg, classes, e));
+    d->classes = (int32_t)hk_field_get(own, d->cfg);
+    return HK_OK;
+}
+
 static hk_status read_shape(hk_recipe_data *d, const hk_tree *map, hk_error *e)
 {
     enum { MOST = 1 << 28 };             /* values of a frame */
-    const hk_tree *shape = hk_tree_get(map, "shape"), *classes = hk_tree_get(map, "classes");
+    const hk_tree *shape = hk_tree_get(map, "shape");
     int32_t v[3] = { 0 }, n = 0;
     char found[80];
-    if (classes) HK_TRY(hk_key_whole("data", classes, 1, 1 << 20, &d->classes, e));
     if (!shape) return HK_OK;
     HK_CHECK(e, shape->kind == HK_TREE_LIST && (shape->n == 1 || shape->n == 3), HK_E_ARG,
              "%sdata.shape: expected [F] or [C, H, W], found %s", hk_tree_where(shape).text,
@@ -130,6 +148,7 @@ hk_status hk_part_data(hk_recipe *r, hk_parts *p, hk_error *e)
         d->cfg = set.cfg;
     }
     HK_TRY(read_path(d, map, e));
+    HK_TRY(read_classes(d, map, e));
     HK_TRY(read_shape(d, map, e));
     HK_TRY(read_augment(hk_tree_get(map, "augment"), &d->augment, e));
     HK_CHECK(e, d->ops || (d->shape.c && d->classes), HK_E_ARG,
