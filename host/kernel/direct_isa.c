@@ -1,13 +1,15 @@
-/* Dense maps: a direct convolution over a copy of the block's input with zeros around it.
+/* Dense maps: a direct convolution on the input where it lies. Bits and counts are turned into floats
+ * first, one block at a time.
  *
- * In that copy [sample][row][column][c] the window of one output over one tap row is one run of
- * kw * c floats, and so are the packed weights of the tap row; their product is a plain dot product
- * over K = kw * c for each of TILE channels.
+ * The window of one output over one tap row is one run of at most kw * c floats of the input, and so
+ * are the packed weights of the tap row: a plain dot product over K = kw * c for each of TILE channels.
+ * At the border the run is shorter; columns with the same run are taken together.
  *
  *   for each tile of output channels
  *     for each tap row p, for each piece of at most DEPTH of K      weights of it stay in L2
- *       for each ROWS positions of the block                        ROWS x COLS vectors of sums
- *         for each k of the piece                                   in registers
+ *       for each range of columns with the same run
+ *         for each ROWS positions of the block                      ROWS x COLS vectors of sums
+ *           for each k of the piece                                 in registers
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,126 +24,143 @@ enum { ROWS = 6, COLS = 2, DEPTH = 384 };
 typedef struct direct {
     const hki_map *m;
     hki_block   k;
-    int32_t     wp;              /* columns of the copy                        */
-    float      *copy, *acc;      /* [sample][row][wp][c]; [position][width]    */
+    int32_t     ylo, rows;       /* input rows in `in`, per sample             */
+    const float *in;             /* [sample][row][w][c]                        */
+    size_t      in_sample;       /* floats from sample to sample of in         */
+    float      *acc;             /* [position][width]                          */
 } direct;
 
-static int32_t columns(const hki_map *m) { return (m->nv - 1) * m->sx + m->kw; }
-
-static size_t copy_values(const hki_map *m)
+static size_t acc_floats(const hki_map *m)
 {
-    return (size_t)m->nb * (size_t)m->rows * (size_t)columns(m) * (size_t)m->c;
+    return (size_t)m->nb * (size_t)m->ru * (size_t)m->nv * TILE;
+}
+
+static size_t copy_floats(const hki_map *m)
+{
+    return (size_t)m->nb * (size_t)hki_min(m->h, m->rows) * (size_t)m->w * (size_t)m->c;
 }
 
 size_t HK_NAME(hki_direct_bytes)(const hki_map *m)
 {
-    return (size_t)m->nb * (size_t)m->ru * (size_t)m->nv * TILE * 4 + hki_up64(4 * copy_values(m));
+    return 4 * acc_floats(m) + (m->in.kind == HK_F32 ? 0 : hki_up64(4 * copy_floats(m)));
 }
 
 /* Stored values of channels 0..c-1 as floats. */
 static void widen(float *to, hk_kind kind, const char *row, size_t c)
 {
-    switch (kind) {
-    case HK_BITS: {
+    if (kind == HK_BITS) {
         const uint32_t *word = (const uint32_t *)(const void *)row;
         for (size_t i = 0; i < c; i++) to[i] = (float)((word[i / 32] >> (i % 32)) & 1u);
-        break;
-    }
-    case HK_COUNTS:
+    } else {
         for (size_t i = 0; i < c; i++) to[i] = (float)((const unsigned char *)row)[i];
-        break;
-    default: memcpy(to, row, c * sizeof *to);
     }
 }
 
-static void fill(const direct *d)
+static void open_input(direct *d, float *copy)
 {
     const hki_map *m = d->m;
-    const size_t c = (size_t)m->c, across = (size_t)d->wp * c;
-    const int32_t lo = hki_min(hki_max(-m->ox, 0), d->wp), hi = hki_max(hki_min(m->w - m->ox, d->wp), lo);
-    float *to = d->copy;
-    for (int32_t s = 0; s < d->k.nb; s++)
-    for (int32_t r = 0; r < d->k.rows; r++, to += across) {
-        const int32_t y = d->k.y + r;
-        if (y < 0 || y >= m->h) {
-            memset(to, 0, across * sizeof *to);
-            continue;
-        }
-        const size_t row = ((size_t)(d->k.b + s) * (size_t)m->h + (size_t)y) * (size_t)m->w;
-        const char *in = (const char *)m->in.data + (row + (size_t)(lo + m->ox)) * m->pitch;
-        memset(to, 0, (size_t)lo * c * sizeof *to);
-        if (m->in.kind == HK_F32) memcpy(to + (size_t)lo * c, in, (size_t)(hi - lo) * c * sizeof *to);
-        else
-            for (int32_t x = lo; x < hi; x++, in += m->pitch)
-                widen(to + (size_t)x * c, m->in.kind, in, c);
-        memset(to + (size_t)hi * c, 0, (size_t)(d->wp - hi) * c * sizeof *to);
+    const size_t c = (size_t)m->c, row = (size_t)m->w * c;
+    const size_t first = ((size_t)d->k.b * (size_t)m->h + (size_t)d->ylo) * (size_t)m->w;
+    const char *in = (const char *)m->in.data + first * m->pitch;
+    if (m->in.kind == HK_F32) {
+        d->in = (const float *)(const void *)in;
+        d->in_sample = (size_t)m->h * row;
+        return;
     }
+    d->in = copy;
+    d->in_sample = (size_t)d->rows * row;
+    for (int32_t s = 0; s < d->k.nb; s++, in += (size_t)m->h * (size_t)m->w * m->pitch)
+        for (size_t i = 0; i < (size_t)d->rows * (size_t)m->w; i++, copy += c)
+            widen(copy, m->in.kind, in + i * m->pitch, c);
 }
 
-/* acc[r][..] += sum_k a[r][k] b[k][..] for ROWS rows and cols vectors; rows of b and acc are width
- * floats apart. Only the first `rows` rows of acc are written. */
-HK_INLINE void multiply(const int cols, const float *const a[ROWS], const float *b, size_t depth, size_t width,
-                        float *acc, int rows)
+/* Up to ROWS positions: where their runs begin, and their sums. */
+typedef struct group { const float *a[ROWS]; float *acc[ROWS]; int n; } group;
+
+/* acc[r][..] += sum_k a[r][k] b[k][..] for rows rows and cols vectors; rows of b are width apart. */
+HK_INLINE void multiply(const int rows, const int cols, const group *g, const float *b, size_t depth, size_t width,
+                        size_t at)
 {
+    const float *a[ROWS];
     vf sum[ROWS][COLS];
     HK_UNROLL
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < rows; r++) {
+        a[r] = g->a[r < g->n ? r : 0];
         HK_UNROLL
         for (int i = 0; i < cols; i++) sum[r][i] = vset(0.0f);
     }
+    b += at;
     for (size_t k = 0; k < depth; k++, b += width) {
         vf w[COLS];
         HK_UNROLL
         for (int i = 0; i < cols; i++) w[i] = vload(b + i * VL);
         HK_UNROLL
-        for (int r = 0; r < ROWS; r++) {
+        for (int r = 0; r < rows; r++) {
             const vf x = vset(a[r][k]);
             HK_UNROLL
             for (int i = 0; i < cols; i++) sum[r][i] = vfma(x, w[i], sum[r][i]);
         }
     }
     HK_UNROLL
-    for (int r = 0; r < ROWS; r++) {
-        if (r >= rows) continue;
+    for (int r = 0; r < rows; r++) {
+        if (r >= g->n) continue;
         HK_UNROLL
-        for (int i = 0; i < cols; i++) {
-            float *to = acc + (size_t)r * width + i * VL;
-            vstore(to, vload(to) + sum[r][i]);
-        }
+        for (int i = 0; i < cols; i++) vstore(g->acc[r] + at + i * VL, vload(g->acc[r] + at + i * VL) + sum[r][i]);
     }
 }
 
-static __attribute__((noinline)) void multiply_tile(const float *const a[ROWS], const float *b, size_t depth,
-                                                    size_t width, float *acc, int rows)
+HK_INLINE void multiply_rows(const int rows, const group *g, const float *b, size_t depth, size_t width)
 {
     size_t i = 0;
-    for (; i + COLS * VL <= width; i += COLS * VL) multiply(COLS, a, b + i, depth, width, acc + i, rows);
-#if defined(__AVX512F__)
-    for (; i + 2 * VL <= width; i += 2 * VL) multiply(2, a, b + i, depth, width, acc + i, rows);
-#endif
-    for (; i < width; i += VL) multiply(1, a, b + i, depth, width, acc + i, rows);
+    for (; i + COLS * VL <= width; i += COLS * VL) multiply(rows, COLS, g, b, depth, width, i);
+    if (COLS > 2)
+        for (; i + 2 * VL <= width; i += 2 * VL) multiply(rows, 2, g, b, depth, width, i);
+    for (; i < width; i += VL) multiply(rows, 1, g, b, depth, width, i);
 }
 
-/* One piece of K of one tap row, for all positions of the block. */
+static __attribute__((noinline)) void flush(group *g, const float *b, size_t depth, size_t width)
+{
+    if (g->n > 4) multiply_rows(6, g, b, depth, width);
+    else if (g->n > 2) multiply_rows(4, g, b, depth, width);
+    else if (g->n > 0) multiply_rows(2, g, b, depth, width);
+    g->n = 0;
+}
+
+/* Floats from .. from+depth-1 of the windows over tap row p, for columns v .. end-1; all of them lie
+ * inside the map. b: packed weights of float `from`. */
+static void add_columns(const direct *d, int32_t p, int32_t v, int32_t end, size_t from, size_t depth,
+                        const float *b, size_t width)
+{
+    const hki_map *m = d->m;
+    const size_t c = (size_t)m->c, row = (size_t)m->w * c;
+    const ptrdiff_t column = (ptrdiff_t)m->ox * m->c + (ptrdiff_t)from;
+    group g = { .n = 0 };
+    for (int32_t s = 0; s < d->k.nb; s++)
+    for (int32_t u = 0; u < d->k.ru; u++) {
+        const int32_t y = d->k.y + u * m->sy + p;
+        if (y < 0 || y >= m->h) continue;
+        const float *in = d->in + (size_t)s * d->in_sample + (size_t)(y - d->ylo) * row;
+        float *acc = d->acc + (size_t)(s * d->k.ru + u) * (size_t)m->nv * width;
+        for (int32_t i = v; i < end; i++) {
+            g.a[g.n] = in + ((ptrdiff_t)(i * m->sx) * m->c + column);
+            g.acc[g.n++] = acc + (size_t)i * width;
+            if (g.n == ROWS) flush(&g, b, depth, width);
+        }
+    }
+    flush(&g, b, depth, width);
+}
+
+/* One piece of K of one tap row; b: packed weights of the tap row. */
 static void add_piece(const direct *d, int32_t p, size_t from, size_t depth, const float *b, size_t width)
 {
     const hki_map *m = d->m;
-    const size_t step = (size_t)m->sx * (size_t)m->c, across = (size_t)d->wp * (size_t)m->c;
-    const int32_t area = d->k.ru * m->nv, count = d->k.nb * area;
-    int32_t s = 0, u = 0, v = 0;
-    for (int32_t i = 0; i < count; i += ROWS) {
-        const float *a[ROWS] = { 0 };
-        const int rows = hki_min(ROWS, count - i);
-        for (int r = 0; r < rows; r++) {
-            a[r] = d->copy + (size_t)(s * d->k.rows + u * m->sy + p) * across + (size_t)v * step + from;
-            if (++v < m->nv) continue;
-            v = 0;
-            if (++u < d->k.ru) continue;
-            u = 0;
-            s++;
-        }
-        for (int r = rows; r < ROWS; r++) a[r] = a[0];
-        multiply_tile(a, b, depth, width, d->acc + (size_t)i * width, rows);
+    for (int32_t v = 0, end; v < m->nv; v = end) {
+        const int32_t x = v * m->sx + m->ox, lo = hki_max(-x, 0), hi = hki_min(m->w - x, m->kw);
+        end = v + 1;
+        if (lo == 0 && hi == m->kw) end = hki_min(m->nv, v + (m->w - m->kw - x) / m->sx + 1);
+        const size_t first = (size_t)lo * (size_t)m->c, last = (size_t)hki_max(hi, 0) * (size_t)m->c;
+        const size_t at = first > from ? first : from, stop = last < from + depth ? last : from + depth;
+        if (at < stop) add_columns(d, p, v, end, at, stop - at, b + at * width, width);
     }
 }
 
@@ -149,25 +168,23 @@ void HK_NAME(hki_direct)(void *task, int i, int worker)
 {
     const hki_task *t = task;
     const hki_map *m = t->map;
-    direct d = { .m = m, .k = hki_block_at(m, i / t->groups), .wp = columns(m) };
-    char *scratch = t->scratch + (size_t)worker * t->scratch_bytes;
-    d.acc = (float *)(void *)scratch;
-    d.copy = d.acc + (size_t)m->nb * (size_t)m->ru * (size_t)m->nv * TILE;
+    direct d = { .m = m, .k = hki_block_at(m, i / t->groups) };
+    d.ylo = hki_max(d.k.y, 0);
+    d.rows = hki_max(hki_min(d.k.y + d.k.rows, m->h) - d.ylo, 0);
+    d.acc = (float *)(void *)(t->scratch + (size_t)worker * t->scratch_bytes);
     const size_t run = (size_t)m->kw * (size_t)m->c;
-    if (m->kh && m->kw) fill(&d);
-    const int32_t group = i % t->groups;
-    const int32_t first = (int32_t)((int64_t)t->tiles * group / t->groups);
-    const int32_t last = (int32_t)((int64_t)t->tiles * (group + 1) / t->groups);
+    if (m->kh && m->kw && d.rows) open_input(&d, d.acc + acc_floats(m));
+    const int32_t group_at = i % t->groups;
+    const int32_t first = (int32_t)((int64_t)t->tiles * group_at / t->groups);
+    const int32_t last = (int32_t)((int64_t)t->tiles * (group_at + 1) / t->groups);
     const size_t positions = (size_t)d.k.nb * (size_t)d.k.ru * (size_t)m->nv;
     for (int32_t tile = first; tile < last; tile++) {
         const size_t width = (size_t)hki_tile_width(m->n, tile, TILE, VL);
         const float *w = m->weights + (size_t)tile * TILE * (size_t)m->kh * run;
         memset(d.acc, 0, positions * width * sizeof *d.acc);
         for (int32_t p = 0; p < m->kh; p++)
-            for (size_t at = 0; at < run; at += DEPTH) {
-                const size_t depth = run - at < DEPTH ? run - at : DEPTH;
-                add_piece(&d, p, at, depth, w + ((size_t)p * run + at) * width, width);
-            }
+            for (size_t at = 0; at < run; at += DEPTH)
+                add_piece(&d, p, at, run - at < DEPTH ? run - at : DEPTH, w + (size_t)p * run * width, width);
         store_tile(m, &d.k, d.acc, tile, (int)width);
     }
 }

@@ -63,26 +63,30 @@ hk_view hki_repack(const hk_conv *g, hk_view x, void *to)
     return x;
 }
 
-/* Samples and rows of a block, so that it has about HKI_BLOCK outputs and sees no more than
- * HKI_BLOCK_VALUES inputs. */
-static void cut(hki_map *m)
+/* Samples and rows of a block, so that it has about HKI_BLOCK outputs, sees no more than
+ * HKI_BLOCK_VALUES inputs, and every worker gets a task or two. */
+static void cut(hki_map *m, int workers)
 {
-    const int64_t across = hki_max(m->w, (m->nv - 1) * m->sx + m->kw) * (int64_t)m->c;
-    const int32_t area = m->nu * m->nv;
+    const int64_t across = m->w * (int64_t)m->c;
+    const int32_t area = hki_max(m->nu * m->nv, 1);
+    int32_t want = HKI_BLOCK;
+    const int64_t outputs = (int64_t)area * m->batch, tiles = hki_tiles(m->n, 64);
+    while (want > HKI_BLOCK_LEAST && outputs / want * tiles < 2 * (int64_t)workers) want /= 2;
     m->nb = 1;
-    m->ru = m->nu;
-    if (area >= HKI_BLOCK) {
-        const int32_t parts = (area + HKI_BLOCK / 2) / HKI_BLOCK;
-        m->ru = (m->nu + parts - 1) / parts;
+    m->ru = hki_max(m->nu, 1);
+    if (area >= want) {
+        const int32_t parts = (area + want / 2) / want;
+        m->ru = (m->ru + parts - 1) / parts;
     } else {
-        m->nb = hki_min(m->batch, HKI_BLOCK / hki_max(area, 1));
+        const int32_t parts = hki_max((int32_t)((outputs + want / 2) / want), 1);
+        m->nb = (m->batch + parts - 1) / parts;
     }
-    while (m->nb > 1 && m->nb * across * ((m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES) m->nb--;
+    while (m->nb > 1 && m->nb * across * hki_min(m->h, (m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES) m->nb--;
     while (m->nb == 1 && m->ru > 1 && across * ((m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES) m->ru--;
     m->rows = (m->ru - 1) * m->sy + m->kh;
 }
 
-hki_map hki_map_forward(const hk_conv *g, hk_kind kind)
+hki_map hki_map_forward(const hk_conv *g, hk_kind kind, int workers)
 {
     hki_map m = {
         .batch = g->batch, .h = g->hi, .w = g->wi, .c = g->ci, .in = { .kind = kind, .scale = 1.0f },
@@ -91,14 +95,14 @@ hki_map hki_map_forward(const hk_conv *g, hk_kind kind)
         .out_b = (size_t)g->ho * (size_t)g->wo * (size_t)g->co,
         .out_u = (size_t)g->wo * (size_t)g->co, .out_v = (size_t)g->co,
     };
-    cut(&m);
+    cut(&m, workers);
     return m;
 }
 
 /* Rows yi of phase a are y0, y0 + sh, ..; row number u of them has (yi + ph)/sh = U0 + u and sees
  * yo = U0 + u - j through tap p = a + j*sh. With taps mirrored, p' = taps-1-j, that is
  * yo = u + p' + U0 - (taps-1). */
-hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b)
+hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b, int workers)
 {
     const int32_t kh = hki_taps(g->kh, g->sh, a), kw = hki_taps(g->kw, g->sw, b);
     const int32_t y0 = ((a - g->ph) % g->sh + g->sh) % g->sh, x0 = ((b - g->pw) % g->sw + g->sw) % g->sw;
@@ -111,7 +115,7 @@ hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b)
         .out_u = (size_t)g->sh * (size_t)g->wi * (size_t)g->ci,
         .out_v = (size_t)g->sw * (size_t)g->ci,
     };
-    cut(&m);
+    cut(&m, workers);
     return m;
 }
 

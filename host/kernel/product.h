@@ -25,6 +25,7 @@
 
 enum {
     HKI_BLOCK = 256,             /* output positions in a block, about         */
+    HKI_BLOCK_LEAST = 32,        /* the same where workers would stand idle    */
     HKI_BLOCK_VALUES = 1 << 18,  /* input values that a block sees, at most    */
     HKI_SLACK = 64,              /* entries that a vector store may run over   */
     HKI_LINES_FEW = 1 << 10,     /* backward_weight: lines of the slab, few ..  */
@@ -119,9 +120,10 @@ hk_conv hki_reshaped(const hk_conv *g);
 size_t  hki_repack_bytes(const hk_conv *g, hk_kind kind);
 /* The input as hki_reshaped(g) sees it, its bits put into `to` where that is needed. */
 hk_view hki_repack(const hk_conv *g, hk_view x, void *to);
-/* The map of forward, and the one of phase a, b of backward_input; in.data, weights, out are not set. */
-hki_map hki_map_forward(const hk_conv *g, hk_kind kind);
-hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b);
+/* The map of forward, and the one of phase a, b of backward_input, cut for this many workers; in.data,
+ * weights, out are not set. */
+hki_map hki_map_forward(const hk_conv *g, hk_kind kind, int workers);
+hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b, int workers);
 int32_t hki_blocks(const hki_map *m);
 /* Channels per task of backward_weight, for this many workers; x.data, dy, dw, scratch are not set. */
 hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers);

@@ -24,7 +24,7 @@ static size_t input_bytes(const hki_state *s, const hk_conv *g)
     size_t most = 0;
     for (int32_t a = 0; a < g->sh; a++)
         for (int32_t b = 0; b < g->sw; b++) {
-            const hki_map m = hki_map_input(g, a, b);
+            const hki_map m = hki_map_input(g, a, b, s->workers);
             most = larger(most, map_bytes(s, &m));
         }
     return most;
@@ -45,7 +45,7 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     const hki_state *s = self;
     if (!plain(s, g)) return (hk_conv_bytes){ 0, 0 };
     const hk_conv r = hki_reshaped(g);
-    const hki_map m = hki_map_forward(&r, kind);
+    const hki_map m = hki_map_forward(&r, kind, s->workers);
     hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m) };
     if (learn) {
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
@@ -112,7 +112,7 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
         return;
     }
     const hk_conv r = hki_reshaped(g);
-    hki_map m = hki_map_forward(&r, x.kind);
+    hki_map m = hki_map_forward(&r, x.kind, s->workers);
     m.in = hki_repack(g, x, a->work);
     m.weights = a->packed;
     m.out = y;
@@ -137,7 +137,7 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
     const char *packed = (const char *)a->packed + hki_up64(4 * hki_packed_forward(&g, s->isa));
     for (int32_t p = 0; p < g.sh; p++)
         for (int32_t q = 0; q < g.sw; q++) {
-            hki_map m = hki_map_input(&g, p, q);
+            hki_map m = hki_map_input(&g, p, q, s->workers);
             const size_t y0 = (size_t)(((p - g.ph) % g.sh + g.sh) % g.sh);
             const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
             m.in = view;

@@ -45,7 +45,7 @@ static size_t copy_floats(const hki_sum *s, const hki_map *m)
 
 size_t HK_NAME(hki_sum_direct_bytes)(const hki_sum *s)
 {
-    const hki_map m = hki_map_forward(&s->g, s->x.kind);
+    const hki_map m = hki_map_forward(&s->g, s->x.kind, 1);
     const size_t dy = (size_t)m.nb * (size_t)m.ru * (size_t)m.nv * TILE;
     return hki_up64(4 * acc_floats(s)) + hki_up64(4 * copy_floats(s, &m)) + 4 * dy;
 }
@@ -165,7 +165,7 @@ void HK_NAME(hki_sum_direct)(void *arg, int task, int worker)
 {
     const hki_sum *s = arg;
     const int32_t tiles = hki_tiles(s->g.co, TILE), parts = (s->g.ci + s->cb - 1) / s->cb;
-    dense_sum d = { .s = s, .m = hki_map_forward(&s->g, s->x.kind), .tile = task % tiles };
+    dense_sum d = { .s = s, .m = hki_map_forward(&s->g, s->x.kind, 1), .tile = task % tiles };
     d.p = task / tiles / parts;
     d.c0 = task / tiles % parts * s->cb;
     d.cb = hki_min(s->cb, s->g.ci - d.c0);
