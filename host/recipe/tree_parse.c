@@ -216,7 +216,8 @@ hk_status hk_tree_parse(hk_arena *a, const char *text, size_t n, const char *fil
     p.diag = fy_diag_create(&diag);
     HK_CHECK(e, p.diag, HK_E_NOMEM, "out of memory for a recipe");
     fy_diag_set_collect_errors(p.diag, true);
-    struct fy_parse_cfg cfg = { .search_path = "", .flags = FYPCF_JSON_NONE, .diag = p.diag };
+    struct fy_parse_cfg cfg = { .search_path = "", .diag = p.diag,
+                                .flags = FYPCF_JSON_NONE | FYPCF_SLOPPY_FLOW_INDENTATION };
     p.parser = fy_parser_create(&cfg);
     hk_status st = p.parser ? run(&p, text, n, e)
                             : hk_fail(e, HK_E_NOMEM, "out of memory for a recipe");
