@@ -89,7 +89,7 @@ static void make_chains(hk_net *net)
         for (; i < net->n_node; i++) {
             hk_node *next = &net->node[i];
             if (next->ops->alias || next->ops->forward || next->spec->n_in != 1 ||
-                next->from[0] != last || last->consumers != 1 || last->kept ||
+                next->from[0] != last || last->consumers != 1 || last->kept || last->ops->memory ||
                 last->out.kind != HK_F32 || next->rows != last->rows)
                 break;
             last->inner_y = !last->ops->whole;
