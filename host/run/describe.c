@@ -15,6 +15,12 @@
 #  define HK_VERSION "unknown"
 #endif
 
+#ifdef __clang__
+#  define COMPILER __VERSION__
+#else
+#  define COMPILER "gcc " __VERSION__
+#endif
+
 json_t *hk_describe_memory(const hk_engine *g)
 {
     static const char *const name[HK_REGIONS] = HK_REGION_NAMES;
@@ -130,7 +136,7 @@ json_t *hk_describe_environment(const hk_host_kernels *k, const hk_session *s)
     if (uname(&os)) memset(&os, 0, sizeof os);
     cpu_name(cpu, sizeof cpu);
     json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o}", "hillock", HK_VERSION,
-                          "compiler", __VERSION__, "system", os.sysname, "release", os.release,
+                          "compiler", COMPILER, "system", os.sysname, "release", os.release,
                           "cpu", cpu, "processors", (int)sysconf(_SC_NPROCESSORS_ONLN),
                           "threads", k->table.workers, "instructions", hk_isa_name(k->isa),
                           "dense", hk_dense_name(k->dense), "libraries", libraries());

@@ -26,7 +26,8 @@ uint64_t hk_hash(uint64_t hash, const void *data, size_t n)
 }
 
 /* Two values may change when a run is resumed; everything else is part of what the bits depend on. */
-static hk_status hash_recipe(const hk_session_opts *o, uint64_t *hash, hk_error *e)
+static hk_status hash_recipe(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
+                             hk_error *e)
 {
     static const char *const free_keys[] = { "train.epochs=1", "train.threads=0" };
     const char **set = hk_alloc(((size_t)o->n_set + 2) * sizeof *set);
@@ -38,7 +39,8 @@ static hk_status hash_recipe(const hk_session_opts *o, uint64_t *hash, hk_error 
     hk_status st = hk_recipe_load(&r, o->recipe, set, o->n_set + 2, e);
     hk_free(set);
     if (st != HK_OK) return st;
-    st = hk_recipe_print(&r, &text, e);
+    st = hk_recipe_shape(&r, d->shape, d->classes, e);
+    if (st == HK_OK) st = hk_recipe_print(&r, &text, e);
     if (st == HK_OK) *hash = hk_hash(HK_HASH, text, strlen(text));
     hk_free(text);
     hk_recipe_free(&r);
@@ -80,9 +82,9 @@ static hk_status open_loader(hk_session *s, hk_split split, hk_error *e)
 
 static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e)
 {
-    HK_TRY(hash_recipe(o, &s->recipe_hash, e));
     HK_TRY(hk_recipe_load(&s->recipe, o->recipe, o->set, o->n_set, e));
     HK_TRY(open_data(s, e));
+    HK_TRY(hash_recipe(o, &s->recipe.data, &s->recipe_hash, e));
     HK_TRY(hk_feed_open(&s->feed, &s->recipe, s->data[0].steps, e));
     hk_net_spec spec;
     memset(&spec, 0, sizeof spec);

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# The command as people use it: help, exit codes, unknown words, and a run from plan to resume.
+set -euo pipefail
+hillock=${HILLOCK:?path of the command}
+python=${PYTHON:-python3}
+rm -rf work && mkdir work && cd work
+
+cat > digits.yaml <<'YAML'
+data: {name: digits, validation: 0.1}
+encode: {name: direct}
+net:
+  layers:
+    - {type: flatten, name: flat}
+    - {type: dense, name: fc1, out: 32}
+    - {type: batchnorm, name: bn1}
+    - {type: spiking, name: lif1}
+    - {type: dense, name: head, out: 10}
+    - {type: readout, name: readout, kind: sum}
+rule: {name: stop}
+optim: {name: sgd, lr: 0.1, momentum: 0.9}
+train: {T: 2, batch: 64, epochs: 1, seed: 3}
+YAML
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# expect CODE WORD COMMAND...: exit code, and a word in what it says (out or err)
+expect() {
+    local code=$1 word=$2 got=0
+    shift 2
+    "$@" > said 2>&1 || got=$?
+    [ $got -eq "$code" ] || { cat said >&2; fail "exit code $got, expected $code: $*"; }
+    grep -q -- "$word" said || { cat said >&2; fail "'$word' is not in the output of: $*"; }
+}
+
+# ---- words
+expect 0 'Usage: hillock' "$hillock" --help
+expect 0 'hillock [0-9]' "$hillock" --version
+expect 2 'Usage: hillock' "$hillock"
+expect 2 "nearest is 'train'" "$hillock" trian digits.yaml
+for command in train eval plan list probe bench doctor; do
+    expect 0 'Usage: hillock' "$hillock" $command --help
+    expect 2 'hillock' "$hillock" $command --no-such-option
+done
+expect 0 'stop' "$hillock" list rule
+expect 2 "unknown part" "$hillock" bench prodcuts
+expect 0 'agrees' "$hillock" doctor --threads 1
+
+# ---- wrong input
+expect 1 'missing.yaml' "$hillock" train missing.yaml
+expect 1 "momentum" "$hillock" train digits.yaml --out run --set optim.momentun=0.5
+expect 2 'whole number' "$hillock" train digits.yaml --epochs many
+expect 2 'exclude' "$hillock" train digits.yaml --resume --force
+expect 1 'weights' "$hillock" eval digits.yaml
+[ ! -e run ] || fail "a refused recipe left a folder"
+
+# ---- plan, train, eval
+expect 0 'stop' "$hillock" plan digits.yaml
+"$hillock" train digits.yaml --out run --threads 1 > out 2> err || { cat err >&2; fail train; }
+grep -q 'test accuracy' out || fail "no result on stdout"
+grep -q 'epoch 1/1' err || fail "no progress on stderr"
+for file in recipe.yaml environment.json metrics.jsonl report.svg result.json checkpoint/last/manifest.json \
+            checkpoint/last/weights.safetensors checkpoint/best/weights.safetensors; do
+    [ -s run/$file ] || fail "run/$file is missing"
+done
+expect 1 'resume' "$hillock" train digits.yaml --out run
+"$hillock" train digits.yaml --out run --force --quiet --json > out.json 2> err
+[ ! -s err ] || fail "--quiet printed on stderr"
+expect 0 'test accuracy' "$hillock" eval run
+expect 0 '"accuracy"' "$hillock" eval run --json
+expect 0 'val accuracy' "$hillock" eval digits.yaml --weights run/checkpoint/last/weights.safetensors --split val
+expect 1 'fc1.weight' "$hillock" eval digits.yaml --set net.layers.1.out=16 \
+    --weights run/checkpoint/last/weights.safetensors
+head -c 100 run/checkpoint/last/weights.safetensors > cut.safetensors
+expect 1 'cut.safetensors' "$hillock" eval digits.yaml --weights cut.safetensors
+
+# ---- resume: interrupted, one epoch more, and the recipe that the run wrote
+"$hillock" train digits.yaml --out long --epochs 40 --checkpoint-every 1b > /dev/null 2>&1 & pid=$!
+while [ ! -e long/checkpoint/last/manifest.json ]; do sleep 0.02; kill -0 $pid 2> /dev/null || break; done
+kill -INT $pid 2> /dev/null || true
+code=0; wait $pid || code=$?
+[ $code -le 1 ] || fail "interrupted run ended with $code"
+expect 0 'resumed at epoch' "$hillock" train digits.yaml --out long --epochs 2 --resume
+expect 0 'resumed at epoch 2, batch 0' "$hillock" train run/recipe.yaml --out run --epochs 2 --resume
+expect 1 'another recipe' "$hillock" train digits.yaml --out run --resume --set optim.lr=0.2
+
+# ---- probe
+if "$python" -c 'import numpy' 2> /dev/null; then
+    "$python" - <<'PY'
+import numpy
+r = numpy.random.default_rng(1)
+x = r.random((3, 5, 1, 8, 8), dtype="float32")
+numpy.savez("x.npz", x=x, label=numpy.arange(5))
+numpy.savez("frame.npz", x=x[0], label=numpy.arange(5))
+numpy.savez("bad.npz", x=x, label=numpy.arange(4))
+PY
+    expect 0 'arrays' "$hillock" probe digits.yaml --input x.npz --out y.npz --save-weights w.safetensors
+    expect 0 '"loss"' "$hillock" probe digits.yaml --weights w.safetensors --input x.npz --out z.npz --json
+    expect 0 'arrays' "$hillock" probe digits.yaml --input frame.npz --out f.npz
+    expect 1 "label" "$hillock" probe digits.yaml --input bad.npz --out b.npz
+    cmp y.npz z.npz || fail "saved weights give another probe"
+    "$python" - <<'PY'
+import numpy
+y, f = numpy.load("y.npz"), numpy.load("f.npz")
+assert y["lif1.u"].shape == y["lif1.s"].shape == y["lif1.delta"].shape == (3, 5, 32)
+assert y["fc1.trace_w"].shape == (3, 5, 64) and f["fc1.trace_w"].shape == (2, 5, 64)
+assert y["logits"].shape == (3, 5, 10) and y["loss"].shape == () and y["grad.fc1.weight"].shape == (32, 64)
+assert y["lif1.trace_threshold"].shape == y["lif1.trace_leak"].shape == (3, 5, 32)
+assert set(numpy.unique(y["lif1.s"])) <= {0, 1}
+PY
+fi
+echo "command: all as expected"
