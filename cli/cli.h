@@ -1,5 +1,5 @@
-/* What the commands share. Data go to stdout, progress and messages to stderr; exit codes are 0 done,
- * 1 failed, 2 called wrongly.
+/* What the commands share. Data go to stdout, progress and messages to stderr; exit codes are 0
+ * done, 1 failed, 2 called wrongly.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -30,13 +30,20 @@ static const char section[] = "section";
 static bool is_key(const hk_info *m, const hk_field *f)
 {
     const char last = f->name[strlen(f->name) - 1];
-    return m != &hk_augment_info || !(strcmp(f->name, "n_mean") == 0 || (last >= '0' && last <= '9'));
+    return m != &hk_augment_info ||
+           !(strcmp(f->name, "n_mean") == 0 || (last >= '0' && last <= '9'));
 }
 
 /* A family of the registry, or, behind the last one, the sections. */
 static int n_families(void) { return HK_FAMILIES + 1; }
-static const char *family_name(int f) { return f < HK_FAMILIES ? hk_family_name((hk_family)f) : section; }
-static int family_count(int f) { return f < HK_FAMILIES ? hk_family_count((hk_family)f) : HK_COUNT(tables); }
+static const char *family_name(int f)
+{
+    return f < HK_FAMILIES ? hk_family_name((hk_family)f) : section;
+}
+static int family_count(int f)
+{
+    return f < HK_FAMILIES ? hk_family_count((hk_family)f) : HK_COUNT(tables);
+}
 static const hk_info *member_at(int f, int i)
 {
     return f < HK_FAMILIES ? hk_family_at((hk_family)f, i) : tables[i];
@@ -80,7 +87,7 @@ static const char *unit_of(const hk_field *f)
     return f->unit && strcmp(f->unit, "1") != 0 ? f->unit : "";
 }
 
-/* ---- three forms of a member ---------------------------------------------------------------------- */
+/* ---- three forms of a member ----------------------------------------------------------------- */
 
 static void text_member(int f, int i, bool keys)
 {
@@ -132,7 +139,8 @@ static void json_field(const hk_field *f)
         }
         printf("]");
     } else if (f->type != HK_BOOL) {
-        printf(f->type == HK_INT ? ", \"min\": %.0f, \"max\": %.0f" : ", \"min\": %.9g, \"max\": %.9g",
+        printf(f->type == HK_INT ? ", \"min\": %.0f, \"max\": %.0f"
+                                 : ", \"min\": %.9g, \"max\": %.9g",
                f->min, f->max);
     }
     printf(", \"unit\": ");
@@ -162,7 +170,7 @@ static void json_member(int f, int i)
     printf("]}");
 }
 
-/* ---- the command ---------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void show(const options *o)
 {
@@ -185,7 +193,7 @@ static void show(const options *o)
     }
     if (o->form == JSON) printf("\n]\n");
     if (o->form == TEXT && !o->family)
-        printf("\n`hillock list FAMILY` shows the keys of its members, e.g. `hillock list neuron`.\n");
+        printf("\n`hillock list FAMILY` shows the keys of its members: `hillock list neuron`.\n");
 }
 
 /* Unknown words are refused with the nearest known one. */
@@ -240,8 +248,8 @@ int hk_cmd_list(int argc, char **argv)
         .options = rows,
         .parser = parse,
         .args_doc = "[FAMILY [MEMBER]]",
-        .doc = "Shows what may stand in a recipe: families, their members, and each member's keys with "
-               "default, range, unit and meaning.\v"
+        .doc = "Shows what may stand in a recipe: families, their members, and the keys of each "
+               "with default, range, unit and meaning.\v"
                "The family `section` holds the keys that belong to no member.",
     };
     options o = { 0 };

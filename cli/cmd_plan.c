@@ -24,7 +24,7 @@ typedef struct options {
 
 static const char *const region[] = HK_REGION_NAMES;
 
-/* ---- text ------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void show_totals(const hk_plan *p, int n)
 {
@@ -38,14 +38,16 @@ static void show_totals(const hk_plan *p, int n)
             printf("  refused: %s\n", p[i].refused.text);
             continue;
         }
-        for (int r = 0; r < HK_REGIONS; r++) printf(" %10s", hk_cli_bytes((double)p[i].bytes[r], b));
+        for (int r = 0; r < HK_REGIONS; r++)
+            printf(" %10s", hk_cli_bytes((double)p[i].bytes[r], b));
         printf(" %10s\n", hk_cli_bytes((double)p[i].total, b));
     }
 }
 
 static void show_layers(const hk_plan *p)
 {
-    static const int shown[] = { HK_R_PARAM, HK_R_GRAD, HK_R_OPTIM, HK_R_BUFFER, HK_R_STATE, HK_R_TAPE };
+    static const int shown[] = { HK_R_PARAM,  HK_R_GRAD,  HK_R_OPTIM,
+                                 HK_R_BUFFER, HK_R_STATE, HK_R_TAPE };
     size_t rest[HK_REGIONS];
     char b[32], shape[48];
     memcpy(rest, p->bytes, sizeof rest);
@@ -55,7 +57,8 @@ static void show_layers(const hk_plan *p)
     printf("\n");
     for (int32_t i = 0; i < p->n_layer; i++) {
         const hk_plan_layer *l = &p->layer[i];
-        snprintf(shape, sizeof shape, l->shape.flat || l->shape.h * l->shape.w == 1 ? "%d" : "%dx%dx%d",
+        snprintf(shape, sizeof shape,
+                 l->shape.flat || l->shape.h * l->shape.w == 1 ? "%d" : "%dx%dx%d",
                  l->shape.flat ? l->shape.c * l->shape.h * l->shape.w : l->shape.c, l->shape.h,
                  l->shape.w);
         printf("%-16s %-12s %-14s %10s", l->name, l->type, shape, hk_cli_count(l->operations, b));
@@ -66,7 +69,8 @@ static void show_layers(const hk_plan *p)
         printf("\n");
     }
     printf("%-16s %-12s %-14s %10s", "(input, shared)", "", "", "");
-    for (int k = 0; k < HK_COUNT(shown); k++) printf(" %10s", hk_cli_bytes((double)rest[shown[k]], b));
+    for (int k = 0; k < HK_COUNT(shown); k++)
+        printf(" %10s", hk_cli_bytes((double)rest[shown[k]], b));
     printf("\n");
 }
 
@@ -85,17 +89,18 @@ static void show(const options *o, const hk_plan *p, int n)
     show_totals(p, n);
     if (!first) return;
     if (o->layers) show_layers(first);
-    printf("\nA forward pass of a batch is %s multiply-adds at T %d if nothing is skipped; learning adds "
-           "about twice as many.\n", hk_cli_count(first->operations * first->T * first->batch, all),
-           (int)first->T);
+    printf("\nA forward pass of a batch is %s multiply-adds at T %d if nothing is skipped;\n"
+           "learning adds about twice as many.\n",
+           hk_cli_count(first->operations * first->T * first->batch, all), (int)first->T);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_bytes(const size_t *bytes)
 {
     printf("{");
-    for (int r = 0; r < HK_REGIONS; r++) printf("%s\"%s\": %zu", r ? ", " : "", region[r], bytes[r]);
+    for (int r = 0; r < HK_REGIONS; r++)
+        printf("%s\"%s\": %zu", r ? ", " : "", region[r], bytes[r]);
     printf("}");
 }
 
@@ -117,8 +122,9 @@ static void json_plan(const hk_plan *p)
     for (int32_t i = 0; i < p->n_layer; i++) {
         const hk_plan_layer *l = &p->layer[i];
         printf("%s\n    {\"name\": \"%s\", \"type\": \"%s\", \"shape\": [%d, %d, %d], "
-               "\"operations\": %.17g, \"bytes\": ", i ? "," : "", l->name, l->type, (int)l->shape.c,
-               (int)l->shape.h, (int)l->shape.w, l->operations);
+               "\"operations\": %.17g, \"bytes\": ",
+               i ? "," : "", l->name, l->type, (int)l->shape.c, (int)l->shape.h, (int)l->shape.w,
+               l->operations);
         json_bytes(l->bytes);
         printf("}");
     }
@@ -137,7 +143,7 @@ static void json(const options *o, const hk_plan *p, int n)
     printf("]}\n");
 }
 
-/* ---- the command ----------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static int run(const options *o)
 {
@@ -148,7 +154,8 @@ static int run(const options *o)
     for (int i = 0; !st && i < (o->n_rule ? o->n_rule : 1); i++)
         for (int k = 0; !st && k < (o->n_T ? o->n_T : 1); k++) {
             const char *rule = o->n_rule ? o->rule[i] : NULL;
-            st = hk_plan_make(&plan[n], o->path, o->sets.at, o->sets.n, rule, o->n_T ? o->T[k] : 0, &e);
+            st = hk_plan_make(&plan[n], o->path, o->sets.at, o->sets.n, rule, o->n_T ? o->T[k] : 0,
+                              &e);
             if (st) break;
             refused += plan[n++].refused.code != HK_OK;
         }
@@ -198,7 +205,8 @@ int hk_cmd_plan(int argc, char **argv)
     static const struct argp_option rows[] = {
         { "T", 'T', "N,N,...", 0, "Numbers of time steps to compare", 0 },
         { "rule", 'r', "NAME,...", 0, "Rules to compare, each with its defaults", 0 },
-        { "layers", 'l', NULL, 0, "Also bytes and operations of every layer (of the first column)", 0 },
+        { "layers", 'l', NULL, 0, "Also bytes and operations of every layer (of the first column)",
+          0 },
         HK_CLI_SET,
         { "json", 'j', NULL, 0, "As JSON, exact numbers, with all layers", 0 },
         { 0 },
@@ -208,10 +216,10 @@ int hk_cmd_plan(int argc, char **argv)
         .parser = parse,
         .args_doc = "RECIPE",
         .doc = "Prints what training a recipe takes, to the byte, before anything runs.\v"
-               "Regions: param what is learned; grad its gradients; optim what the optimizer keeps; "
-               "buffer running statistics; state membranes, traces and sums; tape what a pass backwards "
-               "in time has to remember; packed weights as the products want them; work shared "
-               "scratch. Under an online rule none of them grows with T.",
+               "Regions: param what is learned; grad its gradients; optim what the optimizer "
+               "keeps; buffer running statistics; state membranes, traces and sums; tape what a "
+               "pass backwards in time has to remember; packed weights as the products want them; "
+               "work shared scratch. Under an online rule none of them grows with T.",
     };
     options o = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;

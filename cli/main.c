@@ -20,7 +20,8 @@ static const struct command {
 } commands[] = {
     { "train", hk_cmd_train, "hillock train", "train a recipe; continue a run that was cut off" },
     { "eval", hk_cmd_eval, "hillock eval", "measure a trained net on the test set" },
-    { "plan", hk_cmd_plan, "hillock plan", "bytes and operations of a recipe, before anything runs" },
+    { "plan", hk_cmd_plan, "hillock plan",
+      "bytes and operations of a recipe, before anything runs" },
     { "list", hk_cmd_list, "hillock list", "every member and key there is" },
     { "probe", hk_cmd_probe, "hillock probe", "look at signals and gradients inside a net" },
     { "bench", hk_cmd_bench, "hillock bench", "measure the speed of this machine" },
@@ -33,15 +34,16 @@ static void help(FILE *f)
           "Online training of deep spiking networks, with memory known before it is used.\n\n", f);
     for (int i = 0; i < HK_COUNT(commands); i++)
         fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].help);
-    fputs("\nA recipe is a YAML file that says what to train and how. To begin:\n\n"
-          "  hillock train recipes/digits-stop.yaml             a minute; the data are built in\n"
-          "  hillock plan recipes/digits-stop.yaml --T 4,64,1000 --rule bptt,stop\n"
-          "                                                      what each rule needs as T grows\n"
-          "  hillock train recipes/digits-stop.yaml --set rule=sltt --set optim.lr=0.05\n"
-          "                                                      any key can be overridden\n"
-          "  hillock list neuron                                 what may stand in a recipe\n\n"
-          "`hillock COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 called wrongly.\n",
-          f);
+    fputs(
+        "\nA recipe is a YAML file that says what to train and how. To begin:\n\n"
+        "  hillock train recipes/digits-stop.yaml             a minute; the data are built in\n"
+        "  hillock plan recipes/digits-stop.yaml --T 4,64,1000 --rule bptt,stop\n"
+        "                                                      what each rule needs as T grows\n"
+        "  hillock train recipes/digits-stop.yaml --set rule=sltt --set optim.lr=0.05\n"
+        "                                                      any key can be overridden\n"
+        "  hillock list neuron                                 what may stand in a recipe\n\n"
+        "`hillock COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 usage.\n",
+        f);
 }
 
 static int unknown(const char *word)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- shape of the data ---------------------------------------------------------------------------- */
+/* ---- shape of the data ----------------------------------------------------------------------- */
 
 static hk_status open_for_shape(hk_recipe *r, hk_error *e)
 {
@@ -30,9 +30,10 @@ static hk_status shape(hk_recipe *r, hk_error *e)
     return open_for_shape(r, e);
 }
 
-/* ---- bytes by layer -------------------------------------------------------------------------------- */
+/* ---- bytes by layer -------------------------------------------------------------------------- */
 
-/* What a layer's bind takes, its output and its packed weights. Leaves the net to be planned again. */
+/* What a layer's bind takes, its output and its packed weights. Leaves the net to be planned
+ * again. */
 static hk_status measure_layer(hk_net *net, hk_node *l, size_t bytes[HK_REGIONS], hk_error *e)
 {
     hk_mem m = { .net = net };
@@ -78,7 +79,7 @@ static hk_status measure(hk_plan *p, hk_net *net, hk_error *e)
     return HK_OK;
 }
 
-/* ---- one plan --------------------------------------------------------------------------------------- */
+/* ---- one plan -------------------------------------------------------------------------------- */
 
 static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels, hk_error *e)
 {

@@ -17,7 +17,8 @@ static void frames_step(const void *cfg, const hk_encode_in *in, int32_t t, int3
 }
 
 const hk_encoder_ops hk_encoder_none = {
-    .info = { .name = "none", .brief = "frame t of the sample at step t (the data have a time axis)",
+    .info = { .name = "none",
+              .brief = "frame t of the sample at step t (the data have a time axis)",
               .source = "no transformation" },
     .kind = HK_F32,
     .step = frames_step,

@@ -28,7 +28,8 @@ static void latency_step(const void *cfg, const hk_encode_in *in, int32_t t, int
         const float *x = in->x + i * c;
         uint32_t *row = (uint32_t *)out + i * words;
         for (size_t k = 0; k < c; k++)
-            if ((least == 0 || x[k] >= least) && fires_at(x[k], T) == t) row[k / 32] |= 1u << k % 32;
+            if ((least == 0 || x[k] >= least) && fires_at(x[k], T) == t)
+                row[k / 32] |= 1u << k % 32;
     }
 }
 

@@ -1,5 +1,5 @@
-/* Bernoulli spikes: at every step each value fires with a probability equal to itself, independently.
- * Every draw is a function of seed, stream, step and position.
+/* Bernoulli spikes: at every step each value fires with a probability equal to itself,
+ * independently. Every draw is a function of seed, stream, step and position.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,7 +10,8 @@
 typedef struct rate_cfg { float gain; } rate_cfg;
 
 static const hk_field rate_fields[] = {
-    HK_ROW_FLOAT(rate_cfg, gain, 1, 0, 1e6, "1", "factor on the values before they are clamped to 0..1"),
+    HK_ROW_FLOAT(rate_cfg, gain, 1, 0, 1e6, "1",
+                 "factor on the values before they are clamped to 0..1"),
 };
 
 static void rate_step(const void *cfg, const hk_encode_in *in, int32_t t, int32_t T, void *out)

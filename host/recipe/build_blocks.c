@@ -40,8 +40,8 @@ void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm)
 
 void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm)
 {
-    hk_layers_add(l, "dense", number_of("fc", number).text, NULL, NULL, "out: %d, bias: %s", (int)out,
-                  truth(bias));
+    hk_layers_add(l, "dense", number_of("fc", number).text, NULL, NULL, "out: %d, bias: %s",
+                  (int)out, truth(bias));
     behind(l, number, norm, true);
 }
 

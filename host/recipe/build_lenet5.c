@@ -1,6 +1,6 @@
-/* LeNet-5: 6 and 16 maps of 5 x 5, pooled, then 120 and 84 neurons. Maps below 32 x 32 are padded by 2,
- * as the 28 x 28 digits were. Difference from the source: full connections between the maps, spiking
- * neurons in place of the squashing function, a linear head.
+/* LeNet-5: 6 and 16 maps of 5 x 5, pooled, then 120 and 84 neurons. Maps below 32 x 32 are padded
+ * by 2, as the 28 x 28 digits were. Difference from the source: full connections between the maps,
+ * spiking neurons in place of the squashing function, a linear head.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

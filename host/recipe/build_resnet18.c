@@ -1,11 +1,11 @@
-/* The two ResNet-18 for maps of 32 x 32: stages of two blocks with 64, 128, 256 and 512 channels, the
- * first block of the last three halving the map.
+/* The two ResNet-18 for maps of 32 x 32: stages of two blocks with 64, 128, 256 and 512 channels,
+ * the first block of the last three halving the map.
  *
  *   resnet18      the neuron behind the sum:   s' = N(BN(C(N(BN(C(s))))) + s)
  *   resnet18_pre  the neuron before:           s = N(BN(x)),  x' = C(N(BN(C(s)))) + s
  *
- * where C is a 3 x 3 convolution and the s that is added passes a 1 x 1 convolution where shapes differ
- * (with BN in resnet18). In resnet18_pre it is the spikes, not x, that the shortcut takes.
+ * where C is a 3 x 3 convolution and the s that is added passes a 1 x 1 convolution where shapes
+ * differ (with BN in resnet18). In resnet18_pre it is the spikes, not x, that the shortcut takes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -61,7 +61,7 @@ static void each_block(net *n, void (*make)(net *n, int block, int32_t out, bool
 
 static void copy(char out[32], const char *name) { hk_format(out, 32, "%s", name); }
 
-/* ---- post-activation ------------------------------------------------------------------------------- */
+/* ---- post-activation ------------------------------------------------------------------------- */
 
 typedef struct post_cfg { bool spiking_head; } post_cfg;
 
@@ -107,7 +107,7 @@ const hk_builder_ops hk_builder_resnet18 = {
     .build = post_build,
 };
 
-/* ---- pre-activation -------------------------------------------------------------------------------- */
+/* ---- pre-activation -------------------------------------------------------------------------- */
 
 typedef struct pre_cfg { float dropout; } pre_cfg;
 

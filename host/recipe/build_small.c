@@ -18,7 +18,8 @@ static const hk_field fields[] = {
     HK_ROW_INT(small_cfg, width, 32, 1, 4096, "channels", "channels of the first pair"),
     HK_ROW_ENUM(small_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
     HK_ROW_BOOL(small_cfg, batchnorm, 1, "batch norm before every neuron; without it, biases"),
-    HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1", "probability of dropping a value before the head"),
+    HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1",
+                 "probability of dropping a value before the head"),
 };
 
 static void pairs(hk_layers *l, int n, int32_t classes, const small_cfg *c)
@@ -47,15 +48,21 @@ static void vgg_small_build(hk_layers *l, hk_shape input, int32_t classes, const
 }
 
 const hk_builder_ops hk_builder_conv_small = {
-    .info = { .name = "conv_small", .brief = "32-32-P-64-64-P-FC, for maps of about 28 x 28",
-              .source = "after Simonyan and Zisserman, arXiv:1409.1556", .cfg_size = sizeof(small_cfg),
-              .fields = fields, .n_fields = HK_COUNT(fields) },
+    .info = { .name = "conv_small",
+              .brief = "32-32-P-64-64-P-FC, for maps of about 28 x 28",
+              .source = "after Simonyan and Zisserman, arXiv:1409.1556",
+              .cfg_size = sizeof(small_cfg),
+              .fields = fields,
+              .n_fields = HK_COUNT(fields) },
     .build = conv_small_build,
 };
 
 const hk_builder_ops hk_builder_vgg_small = {
-    .info = { .name = "vgg_small", .brief = "32-32-P-64-64-P-128-128-P-FC, for maps of about 32 x 32",
-              .source = "after Simonyan and Zisserman, arXiv:1409.1556", .cfg_size = sizeof(small_cfg),
-              .fields = fields, .n_fields = HK_COUNT(fields) },
+    .info = { .name = "vgg_small",
+              .brief = "32-32-P-64-64-P-128-128-P-FC, for maps of about 32 x 32",
+              .source = "after Simonyan and Zisserman, arXiv:1409.1556",
+              .cfg_size = sizeof(small_cfg),
+              .fields = fields,
+              .n_fields = HK_COUNT(fields) },
     .build = vgg_small_build,
 };

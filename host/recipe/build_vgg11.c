@@ -1,6 +1,6 @@
 /* The three networks called VGG-11 in work on online training. They differ in where they pool:
  *
- *   vgg11_ottt   64 128 P 256 256 P 512 512 P 512 512 G FC     weight standardisation, scaled spikes
+ *   vgg11_ottt   64 128 P 256 256 P 512 512 P 512 512 G FC     standardised weights, scaled spikes
  *   vgg11_sltt   64 P 128 P 256 256 P 512 512 P 512 512 P A FC  batch norm, dropout before each P
  *   vgg11_stop   64 P 128 P 256 256 P 512 512 P 512 512 P G FC  batch norm, spiking classifier
  *
@@ -17,13 +17,14 @@ enum { CONVS = HK_COUNT(widths) };
 /* Whether pooling follows convolution i when the first layers are pooled one by one. */
 static bool pooled(int i) { return i == 0 || i % 2 == 1; }
 
-/* ---- OTTT: Xiao et al., arXiv:2210.04195 ------------------------------------------------------------ */
+/* ---- OTTT: Xiao et al., arXiv:2210.04195 ----------------------------------------------------- */
 
 typedef struct ottt_cfg { float scale; } ottt_cfg;
 
 static const hk_field ottt_fields[] = {
-    HK_ROW_FLOAT(ottt_cfg, scale, 2.74, 1e-3, 1e3, "1",
-                 "factor on the spikes; 2.74 makes their variance 1 where a sixth of the neurons fire"),
+    HK_ROW_FLOAT(
+        ottt_cfg, scale, 2.74, 1e-3, 1e3, "1",
+        "factor on the spikes; 2.74 makes their variance 1 where a sixth of the neurons fire"),
 };
 
 static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -35,7 +36,8 @@ static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void
     for (int i = 0; i < CONVS; i++) {
         hk_format(name, sizeof name, "conv%d", i + 1);
         hk_layers_add(l, "conv2d", name, NULL, NULL,
-                      "out: %d, kernel: 3, padding: 1, bias: true, standardize: true", (int)widths[i]);
+                      "out: %d, kernel: 3, padding: 1, bias: true, standardize: true",
+                      (int)widths[i]);
         hk_format(name, sizeof name, "spike%d", i + 1);
         hk_layers_add(l, "spiking", name, NULL, NULL, "scale: %s", scale);
         if (i % 2 == 1 && i < CONVS - 1) hk_block_pool(l, (i + 1) / 2, HK_POOL_AVG);
@@ -45,13 +47,16 @@ static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void
 }
 
 const hk_builder_ops hk_builder_vgg11_ottt = {
-    .info = { .name = "vgg11_ottt", .brief = "VGG-11 of OTTT: weight standardisation, pools after pairs",
-              .source = "Xiao et al., arXiv:2210.04195", .cfg_size = sizeof(ottt_cfg),
-              .fields = ottt_fields, .n_fields = HK_COUNT(ottt_fields) },
+    .info = { .name = "vgg11_ottt",
+              .brief = "VGG-11 of OTTT: weight standardisation, pools after pairs",
+              .source = "Xiao et al., arXiv:2210.04195",
+              .cfg_size = sizeof(ottt_cfg),
+              .fields = ottt_fields,
+              .n_fields = HK_COUNT(ottt_fields) },
     .build = ottt_build,
 };
 
-/* ---- SLTT: Meng et al., arXiv:2302.14311 ------------------------------------------------------------ */
+/* ---- SLTT: Meng et al., arXiv:2302.14311 ----------------------------------------------------- */
 
 typedef enum { ADAPTIVE, GAP } sltt_head;
 typedef struct sltt_cfg {
@@ -60,7 +65,8 @@ typedef struct sltt_cfg {
 } sltt_cfg;
 
 static const hk_field sltt_fields[] = {
-    HK_ROW_FLOAT(sltt_cfg, dropout, 0, 0, 0.99, "1", "probability of dropping a spike before a pool"),
+    HK_ROW_FLOAT(sltt_cfg, dropout, 0, 0, 0.99, "1",
+                 "probability of dropping a spike before a pool"),
     HK_ROW_ENUM(sltt_cfg, head, ADAPTIVE, "adaptive|gap", 2,
                 "adaptive: 7 x 7 cells as published; gap: the mean over the map"),
 };
@@ -71,8 +77,9 @@ static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void
     int pools = 0;
     (void)input;
     if (c->head == ADAPTIVE) {
-        hk_layers_refuse(l, "head: adaptive needs an adaptive pooling of 7 x 7, which does not exist "
-                            "yet; set net.head: gap");
+        hk_layers_refuse(l,
+                         "head: adaptive needs an adaptive pooling of 7 x 7, which does not exist "
+                         "yet; set net.head: gap");
         return;
     }
     for (int i = 0; i < CONVS; i++) {
@@ -118,8 +125,11 @@ static void stop_build(hk_layers *l, hk_shape input, int32_t classes, const void
 }
 
 const hk_builder_ops hk_builder_vgg11_stop = {
-    .info = { .name = "vgg11_stop", .brief = "VGG-11 of STOP: batch norm, no biases, spiking classifier",
-              .source = "STOP, arXiv:2411.11082", .cfg_size = sizeof(stop_cfg),
-              .fields = stop_fields, .n_fields = HK_COUNT(stop_fields) },
+    .info = { .name = "vgg11_stop",
+              .brief = "VGG-11 of STOP: batch norm, no biases, spiking classifier",
+              .source = "STOP, arXiv:2411.11082",
+              .cfg_size = sizeof(stop_cfg),
+              .fields = stop_fields,
+              .n_fields = HK_COUNT(stop_fields) },
     .build = stop_build,
 };

@@ -16,7 +16,7 @@ static const hk_field *find(const hk_info *info, const char *key)
     return NULL;
 }
 
-/* ---- one value ---------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 /* A float whose default is NaN has a second way of being: null. */
 static bool may_be_null(const hk_field *f) { return f->type == HK_FLOAT && isnan(f->def); }
@@ -29,7 +29,8 @@ const char *hk_key_expected(const hk_field *f, char *out, size_t cap)
         hk_format(out, cap, "true or false");
         break;
     case HK_INT:
-        hk_format(out, cap, "a whole number from %lld to %lld", (long long)f->min, (long long)f->max);
+        hk_format(out, cap, "a whole number from %lld to %lld", (long long)f->min,
+                  (long long)f->max);
         break;
     case HK_FLOAT:
         hk_format(out, cap, "a number from %g to %g%s", f->min, f->max,
@@ -133,7 +134,7 @@ const char *hk_key_print(const hk_field *f, const void *cfg, char *out, size_t c
     return out;
 }
 
-/* ---- sections ----------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static hk_status unknown(const hk_keys *k, const hk_tree *entry, hk_error *e)
 {
@@ -188,15 +189,15 @@ hk_status hk_keys_required(const hk_keys *k, const hk_tree *map, const hk_where 
         for (int j = 0; j < info->n_fields; j++) {
             const hk_field *f = &info->fields[j];
             char expected[160];
-            HK_CHECK(e, !(f->def < f->min || f->def > f->max) || hk_tree_get(map, f->name), HK_E_ARG,
-                     "%s%s: key '%s' is missing, expected %s", where->text, k->section, f->name,
-                     hk_key_expected(f, expected, sizeof expected));
+            HK_CHECK(e, !(f->def < f->min || f->def > f->max) || hk_tree_get(map, f->name),
+                     HK_E_ARG, "%s%s: key '%s' is missing, expected %s", where->text, k->section,
+                     f->name, hk_key_expected(f, expected, sizeof expected));
         }
     }
     return HK_OK;
 }
 
-/* ---- values without a table ----------------------------------------------------------------------- */
+/* ---- values without a table ------------------------------------------------------------------ */
 
 static hk_status no(const char *section, const hk_tree *v, const char *expected, hk_error *e)
 {

@@ -29,7 +29,8 @@ typedef struct hk_keys {
 hk_status hk_keys_read(const hk_keys *k, const hk_tree *map, hk_error *e);
 
 /* A field whose default is outside its range has none: the key must be there. E_ARG names it. */
-hk_status hk_keys_required(const hk_keys *k, const hk_tree *map, const hk_where *where, hk_error *e);
+hk_status hk_keys_required(const hk_keys *k, const hk_tree *map, const hk_where *where,
+                           hk_error *e);
 
 /* One value. */
 hk_status hk_key_set(const char *section, const hk_info *info, const hk_field *f, void *cfg,
@@ -37,8 +38,8 @@ hk_status hk_key_set(const char *section, const hk_info *info, const hk_field *f
 
 /* Single values that no table describes. */
 hk_status hk_key_word(const char *section, const hk_tree *value, const char **out, hk_error *e);
-hk_status hk_key_whole(const char *section, const hk_tree *value, double lo, double hi, int32_t *out,
-                       hk_error *e);
+hk_status hk_key_whole(const char *section, const hk_tree *value, double lo, double hi,
+                       int32_t *out, hk_error *e);
 /* A list of 1..cap numbers, or one number alone. */
 hk_status hk_key_numbers(const char *section, const hk_tree *value, int cap, double *out, int *n,
                          hk_error *e);

@@ -22,7 +22,7 @@ static bool legal(const char *s)
     return *s && strlen(s) < 64;
 }
 
-/* ---- one layer ---------------------------------------------------------------------------------- */
+/* ---- one layer ------------------------------------------------------------------------------- */
 
 typedef struct one {                     /* what is being read */
     hk_recipe    *r;
@@ -99,7 +99,8 @@ static hk_status read_from(one *o, hk_error *e)
     const bool list = from && from->kind == HK_TREE_LIST;
     const int want = o->node->layer->n_in, have = list ? from->n : 1;
     HK_CHECK(e, have == want, HK_E_ARG, "%s%s: %s reads %d inputs, found %d in `from`",
-             hk_tree_where(from ? from : o->map).text, o->label, o->node->layer->info.name, want, have);
+             hk_tree_where(from ? from : o->map).text, o->label, o->node->layer->info.name, want,
+             have);
     o->node->n_in = want;
     o->node->in[0] = o->index - 1;
     if (!from) return HK_OK;
@@ -114,8 +115,8 @@ static hk_status rename_keys(const one *o, hk_error *e)
     for (hk_tree *c = o->map->first; c; c = c->next) {
         const char *name = hk_synonym_key(c->key);
         HK_CHECK(e, name == c->key || !hk_tree_get(o->map, name), HK_E_ARG,
-                 "%s%s: '%s' and '%s' are the same key", hk_tree_where_key(c).text, o->label, c->key,
-                 name);
+                 "%s%s: '%s' and '%s' are the same key", hk_tree_where_key(c).text, o->label,
+                 c->key, name);
         c->key = name;
     }
     return HK_OK;
@@ -136,7 +137,8 @@ static bool same(hk_member a, hk_member b)
 {
     if (a.info != b.info) return false;
     for (int i = 0; i < a.info->n_fields; i++) {
-        double x = hk_field_get(&a.info->fields[i], a.cfg), y = hk_field_get(&b.info->fields[i], b.cfg);
+        double x = hk_field_get(&a.info->fields[i], a.cfg),
+               y = hk_field_get(&b.info->fields[i], b.cfg);
         if (x != y && (x == x || y == y)) return false;
     }
     return true;
@@ -184,7 +186,8 @@ static hk_status read_layer(one *o, hk_error *e)
     HK_CHECK(e, o->map->kind == HK_TREE_MAP, HK_E_ARG, "%s%s: expected a map of keys, found %s",
              hk_tree_where(o->map).text, o->label, hk_tree_found(o->map, found, sizeof found));
     const hk_tree *type = hk_tree_get(o->map, "type");
-    HK_CHECK(e, type, HK_E_ARG, "%s%s: key 'type' is missing", hk_tree_where(o->map).text, o->label);
+    HK_CHECK(e, type, HK_E_ARG, "%s%s: key 'type' is missing", hk_tree_where(o->map).text,
+             o->label);
     const char *word;
     HK_TRY(hk_key_word(o->label, type, &word, e));
     HK_TRY(read_name(o, word, e));
@@ -207,7 +210,8 @@ hk_status hk_part_layers(hk_recipe *r, hk_parts *p, hk_tree *list, hk_error *e)
     char found[80];
     HK_CHECK(e, list->kind == HK_TREE_LIST && list->n > 0, HK_E_ARG,
              "%snet.layers: expected a list of layers, found %s", hk_tree_where(list).text,
-             list->kind == HK_TREE_LIST ? "an empty list" : hk_tree_found(list, found, sizeof found));
+             list->kind == HK_TREE_LIST ? "an empty list"
+                                        : hk_tree_found(list, found, sizeof found));
     HK_CHECK(e, list->n <= HK_RECIPE_LAYERS, HK_E_ARG, "%snet.layers: %d layers, at most %d",
              hk_tree_where(list).text, list->n, (int)HK_RECIPE_LAYERS);
     r->n_node = 0;
@@ -225,7 +229,7 @@ hk_status hk_part_layers(hk_recipe *r, hk_parts *p, hk_tree *list, hk_error *e)
     return HK_OK;
 }
 
-/* ---- the section -------------------------------------------------------------------------------- */
+/* ---- the section ----------------------------------------------------------------------------- */
 
 hk_status hk_part_net(hk_recipe *r, hk_parts *p, hk_error *e)
 {
@@ -253,9 +257,10 @@ hk_status hk_part_net(hk_recipe *r, hk_parts *p, hk_error *e)
     return hk_keys_read(&keys, map, e);
 }
 
-/* ---- the builder's side --------------------------------------------------------------------------- */
+/* ---- the builder's side ---------------------------------------------------------------------- */
 
-static hk_status add_word(hk_layers *l, hk_tree *map, const char *key, const char *text, hk_error *e)
+static hk_status add_word(hk_layers *l, hk_tree *map, const char *key, const char *text,
+                          hk_error *e)
 {
     void *at;
     HK_TRY(hk_part_take(&l->parts->made, sizeof(hk_tree), &at, e));
@@ -303,7 +308,8 @@ void hk_layers_add(hk_layers *l, const char *type, const char *name, const char 
     int n = vsnprintf(text + 1, sizeof text - 2, keys, ap);
     va_end(ap);
     if (n < 0 || (size_t)n >= sizeof text - 2) {
-        l->status = hk_fail(&l->error, HK_E_ARG, "%s: keys of layer %s are too long", l->file, name);
+        l->status =
+            hk_fail(&l->error, HK_E_ARG, "%s: keys of layer %s are too long", l->file, name);
         return;
     }
     memcpy(text + 1 + n, "}", 2);

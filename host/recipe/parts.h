@@ -25,19 +25,19 @@ typedef struct hk_spiking {
 /* What is remembered of a layer besides its spec. */
 typedef struct hk_note {
     const hk_tree *tree;
-    int32_t        channels;             /* the recipe's claim about its input; 0: none            */
-    bool           own;                  /* a spiking layer that differs from section neuron       */
+    int32_t        channels;             /* the recipe's claim about its input; 0: none           */
+    bool           own;                  /* a spiking layer that differs from section neuron      */
 } hk_note;
 
 typedef struct hk_parts {
-    hk_arena         arena;              /* tree and configurations                                */
-    hk_arena         made;               /* layers: made anew by hk_recipe_shape                   */
+    hk_arena         arena;              /* tree and configurations                               */
+    hk_arena         made;               /* layers: made anew by hk_recipe_shape                  */
     hk_tree         *root;
-    hk_member        builder;            /* info NULL: an explicit list                            */
-    hk_spiking       spiking;            /* section neuron                                         */
+    hk_member        builder;            /* info NULL: an explicit list                           */
+    hk_spiking       spiking;            /* section neuron                                        */
     hk_objective_cfg objective;
-    hk_note         *note;               /* [n_node]                                               */
-    hk_shape         claimed;            /* data.shape of the recipe; c is 0 without               */
+    hk_note         *note;               /* [n_node]                                              */
+    hk_shape         claimed;            /* data.shape of the recipe; c is 0 without              */
     int32_t          claimed_classes;
 } hk_parts;
 
@@ -52,9 +52,9 @@ struct hk_layers {                       /* the builder's side */
 /* Memory for n bytes; E_NOMEM. */
 hk_status hk_part_take(hk_arena *a, size_t n, void **out, hk_error *e);
 
-/* Resolves the member that `map` (NULL, a word or a map) names. Without a name, or with the name of
- * base, it starts from a copy of base's configuration (base.cfg NULL: from the defaults). Other keys are
- * left to the caller. E_ARG: the place, the section, the nearest known name. */
+/* Resolves the member that `map` (NULL, a word or a map) names. Without a name, or with the name
+ * of base, it starts from a copy of base's configuration (base.cfg NULL: from the defaults).
+ * Other keys are left to the caller. E_ARG: the place, the section, the nearest known name. */
 hk_status hk_part_member(hk_arena *a, hk_family family, const char *section, hk_tree *map,
                          hk_member base, hk_member *out, hk_error *e);
 

@@ -1,4 +1,5 @@
-/* The resolved recipe as YAML. Reading it again gives the same recipe, and printing that the same text.
+/* The resolved recipe as YAML. Reading it again gives the same recipe, and printing that the same
+ * text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -93,7 +94,7 @@ static void put_member(text *t, const hk_info *info, const void *cfg)
     put(t, "}");
 }
 
-/* ---- sections ----------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static void put_numbers(text *t, const char *key, const float *v, int n)
 {

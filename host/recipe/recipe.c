@@ -13,8 +13,9 @@ static hk_status check_sections(const hk_parts *p, hk_error *e)
                                          "train" };
     hk_keys keys = { "recipe", NULL, 0, known, HK_COUNT(known) };
     char found[80];
-    HK_CHECK(e, p->root->kind == HK_TREE_MAP, HK_E_ARG, "%sexpected the sections of a recipe, found %s",
-             hk_tree_where(p->root).text, hk_tree_found(p->root, found, sizeof found));
+    HK_CHECK(e, p->root->kind == HK_TREE_MAP, HK_E_ARG,
+             "%sexpected the sections of a recipe, found %s", hk_tree_where(p->root).text,
+             hk_tree_found(p->root, found, sizeof found));
     return hk_keys_read(&keys, p->root, e);
 }
 

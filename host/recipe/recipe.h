@@ -12,35 +12,35 @@
 #include "hillock_ext.h"
 
 typedef struct hk_recipe_data {
-    const hk_dataset_ops *ops;           /* NULL for `none`: shape and classes come from the recipe */
+    const hk_dataset_ops *ops;           /* NULL: none, the recipe says shape and classes */
     void                 *cfg;
     char                  path[1024];
     float                 validation;
     hk_augment_cfg        augment;
     hk_shape              shape;         /* of one frame; c is 0 until the recipe or a call of
-                                            hk_recipe_shape gives it, as with classes               */
+                                            hk_recipe_shape gives it, as with classes             */
     int32_t               classes;
 } hk_recipe_data;
 
 typedef struct hk_recipe_train {
     int32_t T, batch, epochs, accumulate, seed, threads;
-    int32_t shards;                      /* pieces of sums, part of what fixes the bits             */
+    int32_t shards;                      /* pieces of sums, part of what fixes the bits           */
 } hk_recipe_train;
 
 typedef struct hk_recipe_optim {
     const hk_optim_ops    *ops;
     void                  *cfg;
-    hk_update              update;       /* lr is the base rate                                     */
+    hk_update              update;       /* lr is the base rate                                   */
     const hk_schedule_ops *schedule;
     void                  *schedule_cfg;
-    float                  warmup;       /* epochs                                                  */
+    float                  warmup;       /* epochs                                                */
 } hk_recipe_optim;
 
 typedef struct hk_recipe {
     hk_recipe_data   data;
     const hk_encoder_ops *encoder;
     void            *encoder_cfg;
-    hk_node_spec    *node;               /* owned, in order                                         */
+    hk_node_spec    *node;               /* owned, in order                                       */
     int32_t          n_node;
     const hk_rule_ops *rule;
     void            *rule_cfg;
@@ -49,7 +49,7 @@ typedef struct hk_recipe {
     hk_objective     objective;
     hk_recipe_optim  optim;
     hk_recipe_train  train;
-    void            *self;               /* the resolved tree, and what the pointers above live in  */
+    void            *self;               /* where the pointers above live    */
 } hk_recipe;
 
 enum { HK_RECIPE_LAYERS = 1024 };        /* most layers of a net */

@@ -24,7 +24,7 @@ static hk_status read_member(hk_parts *p, hk_family family, const char *section,
     return hk_keys_read(&keys, map, e);
 }
 
-/* ---- data --------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static bool counted(const char *name)    /* mean0, std3, n_mean: written as lists */
 {
@@ -61,7 +61,8 @@ static hk_status read_augment(const hk_tree *map, hk_augment_cfg *cfg, hk_error 
     info.fields = field;
     info.n_fields = 0;
     for (int i = 0; i < hk_augment_info.n_fields && info.n_fields < MOST; i++)
-        if (!counted(hk_augment_info.fields[i].name)) field[info.n_fields++] = hk_augment_info.fields[i];
+        if (!counted(hk_augment_info.fields[i].name))
+            field[info.n_fields++] = hk_augment_info.fields[i];
     hk_target target = { &info, cfg };
     hk_keys keys = { "data.augment", &target, 1, other, HK_COUNT(other) };
     HK_TRY(hk_keys_read(&keys, map, e));
@@ -131,7 +132,8 @@ hk_status hk_part_data(hk_recipe *r, hk_parts *p, hk_error *e)
     hk_member set = { 0 };
     hk_fields_default(&hk_augment_info, &d->augment);
     for (int i = 0; i < hk_table_data.n_fields; i++)
-        HK_TRY(hk_field_set(&hk_table_data, &hk_table_data.fields[i], d, hk_table_data.fields[i].def, e));
+        HK_TRY(hk_field_set(&hk_table_data, &hk_table_data.fields[i], d,
+                            hk_table_data.fields[i].def, e));
     hk_tree *map = hk_tree_get(p->root, "data");
     if (map) HK_TRY(hk_tree_named(&p->arena, map, e));
     const hk_tree *name = hk_tree_get(map, "name");
@@ -161,7 +163,7 @@ hk_status hk_part_data(hk_recipe *r, hk_parts *p, hk_error *e)
     return HK_OK;
 }
 
-/* ---- learning ----------------------------------------------------------------------------------- */
+/* ---- learning -------------------------------------------------------------------------------- */
 
 static hk_status read_schedule(hk_recipe *r, hk_parts *p, hk_error *e)
 {

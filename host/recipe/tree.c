@@ -72,7 +72,7 @@ hk_status hk_tree_named(hk_arena *a, hk_tree *t, hk_error *e)
     return HK_OK;
 }
 
-/* ---- assignments ---------------------------------------------------------------------------------- */
+/* ---- assignments ----------------------------------------------------------------------------- */
 
 static hk_tree *in_list(const hk_tree *list, const char *part)
 {

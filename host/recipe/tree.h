@@ -42,9 +42,9 @@ hk_tree *hk_tree_get(const hk_tree *t, const char *key);
 /* Appends child to a list, or under key to a map. */
 void     hk_tree_add(hk_tree *t, const char *key, hk_tree *child);
 
-/* "a.b.c=value", the value YAML: replaces or inserts. Missing maps are made, a word on the way becomes
- * {name: word}, and a component that meets a list is a position from 0 or the `name` of an entry.
- * E_ARG: no '=', no such entry; E_FORMAT: the value. The assignment is copied. */
+/* "a.b.c=value", the value YAML: replaces or inserts. Missing maps are made, a word on the way
+ * becomes {name: word}, and a component that meets a list is a position from 0 or the `name` of
+ * an entry. E_ARG: no '=', no such entry; E_FORMAT: the value. The assignment is copied. */
 hk_status hk_tree_set(hk_arena *a, hk_tree *root, const char *assignment, hk_error *e);
 
 /* Turns a word w into the map {name: w}, so that `rule: stop` is short for `rule: {name: stop}`. */

@@ -15,8 +15,8 @@ typedef struct parse {
     bool        lines;
     struct fy_diag   *diag;
     struct fy_parser *parser;
-    hk_tree    *open[HK_TREE_DEPTH];     /* lists and maps not yet closed                          */
-    const char *key[HK_TREE_DEPTH];      /* key waiting for its value, per open map                */
+    hk_tree    *open[HK_TREE_DEPTH];     /* lists and maps not yet closed                         */
+    const char *key[HK_TREE_DEPTH];      /* key waiting for its value, per open map               */
     int         key_line[HK_TREE_DEPTH], key_column[HK_TREE_DEPTH];
     int         depth, nodes, documents;
     hk_tree    *root;
@@ -202,12 +202,34 @@ static hk_status run(parse *p, const char *text, size_t n, hk_error *e)
     return new_node(p, NULL, HK_TREE_NULL, &p->root, e);
 }
 
+/* What the library is not shown: it loops for ever on some malformed directives (0.7.12), and a
+ * recipe needs neither those nor control characters. */
+static hk_status screen(const parse *p, const char *text, size_t n, hk_error *e)
+{
+    hk_tree at = { .file = p->file };
+    int line = 1, column = 1;
+    for (size_t i = 0; i < n; i++, column++) {
+        const unsigned char c = (unsigned char)text[i];
+        const bool control = (c < 32 && c != '\n' && c != '\r' && c != '\t') || c == 127;
+        const bool directive = c == '%' && column == 1;
+        if (p->lines) at.line = line, at.column = column;
+        HK_CHECK(e, !control, HK_E_FORMAT, "%sbyte %d: a recipe is a text file",
+                 hk_tree_where(&at).text, (int)c);
+        HK_CHECK(e, !directive, HK_E_FORMAT, "%sdirectives (%%) are not used in recipes",
+                 hk_tree_where(&at).text);
+        if (c != '\n' && c != '\r') continue;
+        line += c == '\n';
+        column = 0;
+    }
+    return HK_OK;
+}
+
 hk_status hk_tree_parse(hk_arena *a, const char *text, size_t n, const char *file, bool lines,
                         hk_tree **out, hk_error *e)
 {
     parse p = { .arena = a, .file = file, .lines = lines };
     if (n > HK_TREE_BYTES) return refuse(&p, NULL, e, "longer than a recipe may be (1 MiB)");
-    if (memchr(text, '\0', n)) return refuse(&p, NULL, e, "a zero byte: this is not a text file");
+    HK_TRY(screen(&p, text, n, e));
     struct fy_diag_cfg diag;
     fy_diag_cfg_default(&diag);
     diag.fp = NULL;

@@ -1,5 +1,5 @@
-/* Encoders: their defining property, every step a function of its arguments alone, and not a bit beyond
- * the channels there are.
+/* Encoders: their defining property, every step a function of its arguments alone, and not a bit
+ * beyond the channels there are.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,5 +1,5 @@
-/* Recipes: every mistake gets a message with its place, overrides reach every key, and what is printed
- * reads back as the same recipe.
+/* Recipes: every mistake gets a message with its place, overrides reach every key, and what is
+ * printed reads back as the same recipe.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,7 +14,7 @@ static double value(const hk_info *info, const void *cfg, const char *key)
     return 0;
 }
 
-/* ---- what is right -------------------------------------------------------------------------------- */
+/* ---- what is right --------------------------------------------------------------------------- */
 
 static void defaults(void **state)
 {
@@ -53,8 +53,10 @@ static void defaults(void **state)
 static void section_neuron_is_the_default_of_layers(void **state)
 {
     (void)state;
-    hk_recipe r = loaded(BASE "neuron: {name: lif, leak: 0.25, reset: hard, scale: 2.5, compare: '>',\n"
-                              "         surrogate: {name: rectangle, width: 2}}\n", NULL);
+    hk_recipe r =
+        loaded(BASE "neuron: {name: lif, leak: 0.25, reset: hard, scale: 2.5, compare: '>',\n"
+                    "         surrogate: {name: rectangle, width: 2}}\n",
+               NULL);
     const hk_node_spec *same = &r.node[1], *own = &r.node[3];
     assert_true(value(&same->neuron->info, same->neuron_cfg, "leak") == 0.25);
     assert_true(value(&own->neuron->info, own->neuron_cfg, "leak") == 0.75);
@@ -69,11 +71,13 @@ static void section_neuron_is_the_default_of_layers(void **state)
 static void json(void **state)
 {
     (void)state;
-    hk_recipe r = loaded("{\"data\": {\"name\": \"none\", \"shape\": [4], \"classes\": 2},\n"
-                         " \"net\": {\"layers\": [{\"type\": \"dense\", \"name\": \"fc\", \"in\": 4, "
-                         "\"out\": 2, \"bias\": true},\n{\"type\": \"readout\", \"kind\": \"leaky\", "
-                         "\"leak\": 0.5}]},\n \"rule\": {\"name\": \"stop\", \"head_trace\": null}, "
-                         "\"optim\": {\"lr\": 1e-3}}", NULL);
+    hk_recipe r =
+        loaded("{\"data\": {\"name\": \"none\", \"shape\": [4], \"classes\": 2},\n"
+               " \"net\": {\"layers\": [{\"type\": \"dense\", \"name\": \"fc\", \"in\": 4, "
+               "\"out\": 2, \"bias\": true},\n{\"type\": \"readout\", \"kind\": \"leaky\", "
+               "\"leak\": 0.5}]},\n \"rule\": {\"name\": \"stop\", \"head_trace\": null}, "
+               "\"optim\": {\"lr\": 1e-3}}",
+               NULL);
     assert_true(r.optim.update.lr == 1e-3f);
     assert_string_equal(r.node[1].name, "readout2");
     must(shape_own(&r));
@@ -130,7 +134,7 @@ static void assignments(void **state)
     hk_recipe_free(&r);
 }
 
-/* ---- what is wrong -------------------------------------------------------------------------------- */
+/* ---- what is wrong --------------------------------------------------------------------------- */
 
 typedef struct mistake {
     const char *set, *say[2];
@@ -142,7 +146,8 @@ static const mistake by_set[] = {
     { "optim.lt=1", { "--set optim.lt=1: optim: unknown key 'lt'", NULL } },
     { "optim.leraning=1", { "optim: unknown key 'leraning'", NULL } },
     { "optim.momentun=1", { "unknown key 'momentun'", "nearest is 'momentum'" } },
-    { "optim.schedule.wramup=1", { "optim.schedule: unknown key 'wramup'", "nearest is 'warmup'" } },
+    { "optim.schedule.wramup=1",
+      { "optim.schedule: unknown key 'wramup'", "nearest is 'warmup'" } },
     { "train.epoch=1", { "unknown key 'epoch'", "nearest is 'epochs'" } },
     { "data.augment.filp=true", { "data.augment: unknown key 'filp'", "nearest is 'flip'" } },
     { "encode=drect", { "unknown encoder 'drect'", "nearest is 'direct'" } },
@@ -184,21 +189,27 @@ static const mistake by_set[] = {
     { "net.layers=[]", { "net.layers: expected a list of layers, found an empty list", NULL } },
     { "net.layers=[lif]", { "net.layers[0]: expected a map of keys, found 'lif'", NULL } },
     { "net.layers=[{name: a}]", { "net.layers[0]: key 'type' is missing", NULL } },
-    { "net.layers=[{type: dense}]", { "net.layers[0] (dense1): key 'out' is missing, expected a whole", NULL } },
+    { "net.layers=[{type: dense}]",
+      { "net.layers[0] (dense1): key 'out' is missing, expected a whole", NULL } },
     { "net.layers.0.type=covn2d", { "unknown layer or neuron 'covn2d'", "nearest is 'conv2d'" } },
     { "net.layers.1.type=lfi", { "unknown layer or neuron 'lfi'", "nearest is 'lif'" } },
-    { "net.layers.0.kernal=3", { "net.layers[0] (conv1): unknown key 'kernal'", "nearest is 'kernel'" } },
+    { "net.layers.0.kernal=3",
+      { "net.layers[0] (conv1): unknown key 'kernal'", "nearest is 'kernel'" } },
     { "net.layers.s2.leek=3", { "net.layers[3] (s2): unknown key 'leek'", "nearest is 'leak'" } },
-    { "net.layers.s2.surrogate.slop=3", { "(s2).surrogate: unknown key 'slop'", "nearest is 'slope'" } },
+    { "net.layers.s2.surrogate.slop=3",
+      { "(s2).surrogate: unknown key 'slop'", "nearest is 'slope'" } },
     { "net.layers.1.name=conv1", { "net.layers[1]: the name 'conv1' is taken by layer 0", NULL } },
     { "net.layers.1.name=a b", { "'a b' is no name for a layer", NULL } },
     { "net.layers.1.name=input", { "'input' is no name for a layer", NULL } },
     { "net.layers.1.name=-a", { "'-a' is no name for a layer", NULL } },
-    { "net.layers.sum.from=[s1, conv3]", { "no earlier layer is called 'conv3'", "nearest is 'conv1'" } },
+    { "net.layers.sum.from=[s1, conv3]",
+      { "no earlier layer is called 'conv3'", "nearest is 'conv1'" } },
     { "net.layers.sum.from=[s1, gap]", { "no earlier layer is called 'gap'", NULL } },
-    { "net.layers.sum.from=s1", { "net.layers[4] (sum): add reads 2 inputs, found 1 in `from`", NULL } },
+    { "net.layers.sum.from=s1",
+      { "net.layers[4] (sum): add reads 2 inputs, found 1 in `from`", NULL } },
     { "net.layers.gap.from=[s1, s2]", { "gap reads 1 inputs, found 2", NULL } },
-    { "net.layers.s1.cmp=ge", { "net.layers[1] (s1).compare: expected >= or >, found 'ge'", NULL } },
+    { "net.layers.s1.cmp=ge",
+      { "net.layers[1] (s1).compare: expected >= or >, found 'ge'", NULL } },
     { "net.layers.9.out=1", { "no entry '9' in a list of 8", NULL } },
     { "net.layers.xx.out=1", { "no entry 'xx' in a list of 8", NULL } },
     { "net.name=mlp", { "net: expected name or layers, found both", NULL } },
@@ -246,6 +257,8 @@ static const struct { const char *text, *say; } by_text[] = {
     { BASE "optim:\n\tlr: 1\n", "r.yaml:13:1: " },
     { "a: [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]", "nested too deeply" },
     { "a: \"x\\0y\"", "a zero byte in a text" },
+    { BASE "%YAML 1.2\n", "r.yaml:12:1: directives (%) are not used" },
+    { "a: \001", "r.yaml:1:4: byte 1: a recipe is a text file" },
     { "data: {name: digits}\nnet: {layers: [{type: lif, cmp: '>', compare: '>'}]}\n",
       "'cmp' and 'compare' are the same key" },
 };
@@ -262,7 +275,7 @@ static void mistakes_in_files(void **state)
     assert_int_equal(hk_recipe_load(&r, "/nowhere/r.yaml", NULL, 0, &err), HK_E_IO);
     must_say("/nowhere/r.yaml");
     assert_int_equal(hk_recipe_parse(&r, "a\0b", 3, "r.yaml", NULL, 0, &err), HK_E_FORMAT);
-    must_say("a zero byte");
+    must_say("r.yaml:1:2: byte 0: a recipe is a text file");
 }
 
 static void many_keys_and_layers(void **state)
@@ -311,7 +324,7 @@ static void mistakes_in_shapes(void **state)
     hk_recipe_free(&r);
 }
 
-/* ---- what must never happen ------------------------------------------------------------------------ */
+/* ---- what must never happen ------------------------------------------------------------------ */
 
 static void truncations(void **state)
 {

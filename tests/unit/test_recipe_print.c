@@ -1,5 +1,5 @@
-/* Recipes as printed, over every member and every field; and what builders build, by the totals that
- * papers and their code give.
+/* Recipes as printed, over every member and every field; and what builders build, by the totals
+ * that papers and their code give.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -47,7 +47,8 @@ static void fixpoint(hk_recipe *r)
     same_layers(r, &again);
     assert_true(same_fields(&r->rule->info, r->rule_cfg, &again.rule->info, again.rule_cfg));
     assert_true(same_fields(&r->loss->info, r->loss_cfg, &again.loss->info, again.loss_cfg));
-    assert_true(same_fields(&r->optim.ops->info, r->optim.cfg, &again.optim.ops->info, again.optim.cfg));
+    assert_true(
+        same_fields(&r->optim.ops->info, r->optim.cfg, &again.optim.ops->info, again.optim.cfg));
     assert_memory_equal(&r->optim.update, &again.optim.update, sizeof r->optim.update);
     assert_memory_equal(&r->train, &again.train, sizeof r->train);
     assert_memory_equal(&r->data.augment, &again.data.augment, sizeof r->data.augment);
@@ -63,10 +64,20 @@ static void fixpoint(hk_recipe *r)
 static void printed_reads_back(void **state)
 {
     static const char *const sets[] = {
-        NULL, "optim.lr=0.1", "optim.lr=1e-38", "optim.lr=0.333333343", "rule.head_trace=0.25",
-        "neuron.compare='>'", "neuron.input_scale=1-alpha", "net.layers.conv1.name='null'",
-        "net.layers.conv1.name=7", "data.path=\"a \\\"b\\\" \\\\ c\"", "data.path='#x: [y'",
-        "net.layers.gap.from=input", "data.augment={mean: [0.1, 0.2], std: [0.3, 0.7], flip: true}" };
+        NULL,
+        "optim.lr=0.1",
+        "optim.lr=1e-38",
+        "optim.lr=0.333333343",
+        "rule.head_trace=0.25",
+        "neuron.compare='>'",
+        "neuron.input_scale=1-alpha",
+        "net.layers.conv1.name='null'",
+        "net.layers.conv1.name=7",
+        "data.path=\"a \\\"b\\\" \\\\ c\"",
+        "data.path='#x: [y'",
+        "net.layers.gap.from=input",
+        "data.augment={mean: [0.1, 0.2], std: [0.3, 0.7], flip: true}"
+    };
     (void)state;
     for (int i = 0; i < HK_COUNT(sets); i++) {
         hk_recipe r = loaded(BASE, sets[i]);
@@ -97,7 +108,7 @@ static void shipped_recipes(void **state)
     assert_true(n >= 2);
 }
 
-/* ---- every row of the registry --------------------------------------------------------------------- */
+/* ---- every row of the registry --------------------------------------------------------------- */
 
 static const struct { hk_family family; const char *section; } sections[] = {
     { HK_FAM_NEURON, "neuron" }, { HK_FAM_SURROGATE, "neuron.surrogate" }, { HK_FAM_RULE, "rule" },
@@ -105,7 +116,8 @@ static const struct { hk_family family; const char *section; } sections[] = {
     { HK_FAM_ENCODER, "encode" }, { HK_FAM_DATASET, "data" }, { HK_FAM_BUILDER, "net" },
 };
 
-static void with_field(const char *section, const hk_info *m, const hk_field *f, double v, bool legal)
+static void with_field(const char *section, const hk_info *m, const hk_field *f, double v,
+                       bool legal)
 {
     char set[2][256], word[64];
     const char *both[] = { set[0], set[1] };
@@ -154,7 +166,8 @@ static void names_are_legal_and_unique(void **state)
         assert_true(hk_family_count((hk_family)f) > 0);
         for (int i = 0; i < hk_family_count((hk_family)f); i++) {
             const hk_info *m = hk_family_at((hk_family)f, i);
-            assert_true(strspn(m->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(m->name));
+            assert_true(strspn(m->name, "abcdefghijklmnopqrstuvwxyz0123456789_") ==
+                        strlen(m->name));
             assert_ptr_equal(hk_family_find((hk_family)f, m->name), m);
             assert_int_equal(hk_family_get((hk_family)f, m->name, &found, &err), HK_OK);
             assert_ptr_equal(found, m);
@@ -170,7 +183,7 @@ static void names_are_legal_and_unique(void **state)
     }
 }
 
-/* ---- builders -------------------------------------------------------------------------------------- */
+/* ---- builders -------------------------------------------------------------------------------- */
 
 typedef struct totals { size_t params; double macs, neurons; } totals;
 
@@ -201,8 +214,12 @@ static totals total_of(hk_recipe *r)
 }
 
 /* 0: not stated. Neurons of a spiking classifier are not counted by the sources. */
-static const struct { const char *net; int32_t c, side, classes; size_t params; double macs, neurons; }
-published[] = {
+static const struct {
+    const char *net;
+    int32_t c, side, classes;
+    size_t params;
+    double macs, neurons;
+} published[] = {
     { "vgg11_ottt", 3, 32, 10, 9228362, 605754368, 409600 },
     { "vgg11_ottt", 3, 32, 100, 9274532, 605800448, 409600 },
     { "vgg11_ottt", 2, 48, 10, 9227786, 1361613824, 921600 },
@@ -228,18 +245,23 @@ static void totals_of_builders(void **state)
     (void)state;
     for (int i = 0; i < HK_COUNT(published); i++) {
         char text[256];
-        snprintf(text, sizeof text, "data: {name: none, shape: [%d, %d, %d], classes: %d}\nnet: %s\n"
-                 "rule: sltt\n", (int)published[i].c, (int)published[i].side, (int)published[i].side,
+        snprintf(text, sizeof text,
+                 "data: {name: none, shape: [%d, %d, %d], classes: %d}\nnet: %s\n"
+                 "rule: sltt\n",
+                 (int)published[i].c, (int)published[i].side, (int)published[i].side,
                  (int)published[i].classes, published[i].net);
         hk_recipe r = loaded(text, NULL);
         must(shape_own(&r));
         const totals t = total_of(&r);
         if (t.params != published[i].params)
-            fail_msg("%s: %zu parameters, expected %zu", published[i].net, t.params, published[i].params);
+            fail_msg("%s: %zu parameters, expected %zu", published[i].net, t.params,
+                     published[i].params);
         if (published[i].macs > 0 && t.macs != published[i].macs)
-            fail_msg("%s: %.0f multiply-adds, expected %.0f", published[i].net, t.macs, published[i].macs);
+            fail_msg("%s: %.0f multiply-adds, expected %.0f", published[i].net, t.macs,
+                     published[i].macs);
         if (published[i].neurons > 0 && t.neurons != published[i].neurons)
-            fail_msg("%s: %.0f neurons, expected %.0f", published[i].net, t.neurons, published[i].neurons);
+            fail_msg("%s: %.0f neurons, expected %.0f", published[i].net, t.neurons,
+                     published[i].neurons);
         fixpoint(&r);
     }
 }

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""`hillock plan` and `hillock list` as other programs read them: the JSON is valid, layers add up to
+what the plan says of the whole, and no online rule grows with T."""
+import json
+import os
+import subprocess
+import sys
+
+HILLOCK = os.environ["HILLOCK"]
+RECIPES = os.path.join(os.environ["HILLOCK_SRC"], "recipes")
+
+
+def run(*args, code=0):
+    done = subprocess.run([HILLOCK, *args], capture_output=True, text=True)
+    if done.returncode != code:
+        sys.exit("exit code %d, expected %d: %s\n%s" % (done.returncode, code, args, done.stderr))
+    return done.stdout
+
+
+def plans(recipe, *args):
+    return json.loads(run("plan", os.path.join(RECIPES, recipe), "--json", *args))["plans"]
+
+
+def check(truth, *what):
+    if not truth:
+        sys.exit("FAILED: " + " ".join(map(str, what)))
+
+
+rules = [m["name"] for m in json.loads(run("list", "rule", "--json"))]
+for recipe in ("digits-stop.yaml", "cifar10-resnet18-sltt.yaml"):
+    by_rule = {}
+    for p in plans(recipe, "--T", "4,64,1000", "--rule", ",".join(rules)):
+        check(p["total"] == sum(p["bytes"].values()), recipe, p["rule"], "regions and total")
+        for region, whole in p["bytes"].items():
+            parts = sum(layer["bytes"][region] for layer in p["layers"])
+            check(parts <= whole, recipe, p["rule"], region, parts, "of", whole)
+            if region in ("param", "grad", "optim", "buffer"):
+                check(parts == whole, recipe, p["rule"], region, parts, "is not", whole)
+        check(p["operations"] == sum(layer["operations"] for layer in p["layers"]), "operations")
+        by_rule.setdefault(p["rule"], []).append(p["bytes"])
+    check(sorted(by_rule) == sorted(rules), sorted(by_rule), "is not", sorted(rules))
+    for rule, found in by_rule.items():
+        grows = found[0] != found[1] or found[1] != found[2]
+        check(grows == (rule == "bptt"), recipe, rule, "grows with T:", grows)
+
+refused = plans("digits-stop.yaml", "--rule", "sltt,stop", "--set", "neuron.reset=hard")
+check("refused" not in refused[0] and "hard_reset_trace" in refused[1]["refused"], refused)
+run("plan", os.path.join(RECIPES, "digits-stop.yaml"), "--set", "neuron.reset=hard", code=1)
+run("plan", os.path.join(RECIPES, "digits-stop.yaml"), "--T", "0", code=2)
+
+members = json.loads(run("list", "--json"))
+check(len({(m["family"], m["name"]) for m in members}) == len(members), "members are unique")
+markdown = run("list", "--markdown")
+for m in members:
+    check("### %s\n" % m["name"] in markdown, m["name"], "is missing from the Markdown")
+    for key in m["keys"]:
+        check("| `%s` |" % key["name"] in markdown, m["name"], key["name"])
+run("list", "no_such_family", code=2)
+print("%d members, %d rules" % (len(members), len(rules)))
