@@ -10,7 +10,7 @@
 #include "recipe/recipe.h"
 #include "run/engine.h"
 
-/* ---- bandwidth ---------------------------------------------------------------------------------- */
+/* ---- bandwidth ------------------------------------------------------------------------------- */
 
 enum { BLOCKS = 64, BLOCK = 1 << 18 };   /* floats: 64 MiB an array */
 
@@ -25,7 +25,8 @@ static void triad_block(void *arg, int i, int worker)
     for (size_t k = 0; k < BLOCK; k++) a[k] = b[k] + 0.5f * c[k];
 }
 
-hk_status hk_bench_bandwidth(const hk_host_kernels *k, int32_t repeats, double *bytes_per_second, hk_error *e)
+hk_status hk_bench_bandwidth(const hk_host_kernels *k, int32_t repeats, double *bytes_per_second,
+                             hk_error *e)
 {
     size_t n = (size_t)BLOCKS * BLOCK;
     float *memory = hk_alloc_zero(3 * n, sizeof *memory);
@@ -42,11 +43,11 @@ hk_status hk_bench_bandwidth(const hk_host_kernels *k, int32_t repeats, double *
     return HK_OK;
 }
 
-/* ---- neurons ------------------------------------------------------------------------------------- */
+/* ---- neurons --------------------------------------------------------------------------------- */
 
-/* The first spiking layer takes a float map as a product gives it; the second, whose error goes on to
- * the first, takes its spikes. The forward pass of the first and the backward pass of the second are
- * timed. */
+/* The first spiking layer takes a float map as a product gives it; the second, whose error goes on
+ * to the first, takes its spikes. The forward pass of the first and the backward pass of the
+ * second are timed. */
 static const char text[] =
     "data: {name: none, shape: [64, 32, 32], classes: 10}\n"
     "encode: {name: direct}\n"
@@ -61,8 +62,8 @@ static const char text[] =
     "train: {T: 2, batch: 32}\n";
 
 /* Bytes per neuron and step. Forward: current 4; membrane, threshold trace and leak trace read and
- * written 8 each; spikes of the last step and of this one a bit each. Backward: error 4, membrane 4,
- * traces 8, error sent down 4. */
+ * written 8 each; spikes of the last step and of this one a bit each. Backward: error 4, membrane
+ * 4, traces 8, error sent down 4. */
 #define FORWARD_BYTES  28.25
 #define BACKWARD_BYTES 20.0
 
@@ -117,7 +118,8 @@ typedef struct pair { hk_recipe r; hk_engine g, ref; float *x; int32_t *label; }
 static hk_status run(pair *p, int32_t threads, int32_t repeats, hk_bench_neuron *out, hk_error *e)
 {
     hk_net_spec spec;
-    hk_host_kernels_cfg own = { .threads = threads }, ref = { .threads = 1, .products = HK_WAY_REF };
+    hk_host_kernels_cfg own = { .threads = threads },
+                        ref = { .threads = 1, .products = HK_WAY_REF };
     HK_TRY(hk_recipe_parse(&p->r, text, sizeof text - 1, "bench", NULL, 0, e));
     HK_TRY(hk_recipe_shape(&p->r, p->r.data.shape, 10, e));
     hk_recipe_spec(&p->r, true, false, &spec);

@@ -10,7 +10,8 @@
 
 /* Bytes per second of a[i] = b[i] + s c[i] over arrays far larger than any cache, two reads and one
  * write of 4 bytes each, best of `repeats` runs with the threads of k. E_NOMEM. */
-hk_status hk_bench_bandwidth(const hk_host_kernels *k, int32_t repeats, double *bytes_per_second, hk_error *e);
+hk_status hk_bench_bandwidth(const hk_host_kernels *k, int32_t repeats,
+                             double *bytes_per_second, hk_error *e);
 
 typedef struct hk_bench_neuron {
     char    neuron[32], rule[16];

@@ -33,7 +33,7 @@ typedef struct bench {
     int32_t   repeats;
 } bench;
 
-/* ---- a training step ------------------------------------------------------------------------------ */
+/* ---- a training step ------------------------------------------------------------------------- */
 
 static hk_status open_recipe(hk_recipe *r, const char *name, hk_error *e)
 {
@@ -97,7 +97,8 @@ static hk_status take_data(bench *b, hk_error *e)
         for (size_t i = 0; i < n; i++) b->x[i] = hk_rng_normal((hk_rng){ 5, 1 }, i);
     else                                 /* bits: one in four */
         for (size_t i = 0; i < n; i++) {
-            uint32_t bits = hk_rng_u32((hk_rng){ 5, 1 }, 2 * i) & hk_rng_u32((hk_rng){ 5, 1 }, 2 * i + 1);
+            uint32_t bits =
+                hk_rng_u32((hk_rng){ 5, 1 }, 2 * i) & hk_rng_u32((hk_rng){ 5, 1 }, 2 * i + 1);
             if (s.c < 32) bits &= (1u << s.c) - 1;
             memcpy(&b->x[i], &bits, sizeof bits);
         }
@@ -105,7 +106,7 @@ static hk_status take_data(bench *b, hk_error *e)
     return HK_OK;
 }
 
-/* ---- its products alone ---------------------------------------------------------------------------- */
+/* ---- its products alone ---------------------------------------------------------------------- */
 
 typedef struct operand { void *x, *dense, *y, *dy, *dx, *dw, *packed, *work; } operand;
 
@@ -118,7 +119,8 @@ static size_t map_out(const hk_conv *g)
 static void fill_floats(float *x, size_t n, double density, uint64_t stream)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = (double)hk_rng_uniform((hk_rng){ 9, stream }, i) < density ? 0.5f + (float)(i % 7) : 0.0f;
+        x[i] = (double)hk_rng_uniform((hk_rng){ 9, stream }, i) < density ? 0.5f + (float)(i % 7)
+                                                                          : 0.0f;
 }
 
 static void fill_stored(void *x, hk_kind kind, size_t rows, size_t c, double density)
@@ -138,21 +140,25 @@ static void fill_stored(void *x, hk_kind kind, size_t rows, size_t c, double den
         }
 }
 
-static hk_status take_operands(operand *o, const hk_node *l, const hk_kernels *k, const hk_product_stat *s,
-                               hk_error *e)
+static hk_status take_operands(operand *o, const hk_node *l, const hk_kernels *k,
+                               const hk_product_stat *s, hk_error *e)
 {
     const hk_conv *g = l->args.g;
     size_t rows = map_in(g), ci = (size_t)g->ci;
     hk_conv_bytes a = k->conv_sizes(k->self, g, l->in[0].kind, true);
     hk_conv_bytes b = k->conv_sizes(k->self, g, HK_F32, true);
     *o = (operand){
-        .x = hk_alloc(rows * hk_row_bytes(l->in[0].kind, ci)), .dense = hk_alloc(4 * rows * ci),
-        .y = hk_alloc(4 * map_out(g)), .dy = hk_alloc(4 * map_out(g)), .dx = hk_alloc(4 * rows * ci),
-        .dw = hk_alloc_zero(l->param[0]->n, 4), .packed = hk_alloc(a.packed > b.packed ? a.packed : b.packed),
+        .x = hk_alloc(rows * hk_row_bytes(l->in[0].kind, ci)),
+        .dense = hk_alloc(4 * rows * ci),
+        .y = hk_alloc(4 * map_out(g)),
+        .dy = hk_alloc(4 * map_out(g)),
+        .dx = hk_alloc(4 * rows * ci),
+        .dw = hk_alloc_zero(l->param[0]->n, 4),
+        .packed = hk_alloc(a.packed > b.packed ? a.packed : b.packed),
         .work = hk_alloc(a.work > b.work ? a.work : b.work),
     };
-    HK_CHECK(e, o->x && o->dense && o->y && o->dy && o->dx && o->dw && o->packed && o->work, HK_E_NOMEM,
-             "bench: no memory for the products of layer '%s'", l->name);
+    HK_CHECK(e, o->x && o->dense && o->y && o->dy && o->dx && o->dw && o->packed && o->work,
+             HK_E_NOMEM, "bench: no memory for the products of layer '%s'", l->name);
     fill_stored(o->x, l->in[0].kind, rows, ci, (double)s->density[0]);
     fill_floats(o->dense, rows * ci, (double)s->density[2], 4);
     fill_floats(o->dy, map_out(g), (double)s->density[1], 5);
@@ -166,7 +172,8 @@ static void free_operands(operand *o)
 }
 
 /* Median seconds of one product of layer l with this table. */
-static double time_product(const hk_node *l, const hk_kernels *k, const operand *o, int which, int32_t repeats)
+static double time_product(const hk_node *l, const hk_kernels *k, const operand *o, int which,
+                           int32_t repeats)
 {
     hk_conv_args a = { l->args.g, l->param[0]->w, o->packed, o->work, l->args.id };
     hk_view x = { o->x, l->in[0].kind, 1 }, traced = { o->dense, HK_F32, 1 };
@@ -176,15 +183,16 @@ static double time_product(const hk_node *l, const hk_kernels *k, const operand 
         double begun = hk_seconds();
         if (which == 0) k->conv_forward(k->self, &a, x, o->y);
         if (which == 1) k->conv_backward_input(k->self, &a, o->dy, o->dx);
-        if (which == 2) k->conv_backward_weight(k->self, &a, l->presynaptic ? traced : x, o->dy, o->dw);
+        if (which == 2)
+            k->conv_backward_weight(k->self, &a, l->presynaptic ? traced : x, o->dy, o->dw);
         if (i >= 0) hki_time_add(&t, hk_seconds() - begun);
     }
     return hki_time_median(&t);
 }
 
 /* Seconds of all products of one layer over a batch, each in its fastest form. */
-static hk_status time_layer(const bench *b, const hk_node *l, const hk_host_kernels *form, int n_form,
-                            double *seconds, hk_error *e)
+static hk_status time_layer(const bench *b, const hk_node *l, const hk_host_kernels *form,
+                            int n_form, double *seconds, hk_error *e)
 {
     operand o;
     double best[3] = { INFINITY, INFINITY, INFINITY };
@@ -220,7 +228,7 @@ static hk_status time_products(const bench *b, int32_t threads, double *seconds,
     return st;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static double mean_rate(const hk_net *net)
 {
@@ -257,7 +265,8 @@ static hk_status run(bench *b, const char *recipe, int32_t threads, hk_bench_ste
     return HK_OK;
 }
 
-hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out, hk_error *e)
+hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out,
+                         hk_error *e)
 {
     bench *b = hk_alloc_zero(1, sizeof *b);
     HK_CHECK(e, b, HK_E_NOMEM, "bench: no memory");

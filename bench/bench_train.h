@@ -1,5 +1,5 @@
-/* A training step against the sum of its best products alone, and on one thread against more. Part of
- * `hillock bench`.
+/* A training step against the sum of its best products alone, and on one thread against more. Part
+ * of `hillock bench`.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,20 +11,21 @@
 typedef struct hk_bench_step {
     char    net[64], rule[16];
     int32_t T, batch, threads;
-    double  seconds, spread;             /* one training batch: all steps and the update            */
-    double  products;                    /* its products, each by itself in its fastest form        */
-    double  ratio;                       /* seconds / products                                      */
-    double  one_thread;                  /* seconds on one thread                                   */
-    double  speedup;                     /* one_thread / seconds                                    */
-    double  rate;                        /* mean firing rate of the batch                           */
+    double  seconds, spread;             /* one training batch: all steps and the update          */
+    double  products;                    /* its products, each by itself in its fastest form      */
+    double  ratio;                       /* seconds / products                                    */
+    double  one_thread;                  /* seconds on one thread                                 */
+    double  speedup;                     /* one_thread / seconds                                  */
+    double  rate;                        /* mean firing rate of the batch                         */
 } hk_bench_step;
 
 /* Networks that are measured when no recipe is given: names to pass as `recipe`. */
 extern const char *const hk_bench_nets[];        /* ends with NULL */
 
-/* recipe: a name of hk_bench_nets, or a path. Samples are random; what a recipe's data set says about
- * shape and classes is used. Each product is verified against the definition by hk_bench_products and
- * the tests. repeats: timed batches. The errors of recipe and net; E_NOMEM. */
-hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out, hk_error *e);
+/* recipe: a name of hk_bench_nets, or a path. Samples are random; what a recipe's data set says
+ * about shape and classes is used. Each product is verified against the definition by
+ * hk_bench_products and the tests. repeats: timed batches. Errors: of recipe and net; E_NOMEM. */
+hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out,
+                         hk_error *e);
 
 #endif

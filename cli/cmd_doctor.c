@@ -1,4 +1,5 @@
-/* hillock doctor: what this build and this machine are, and whether they agree with the definitions.
+/* hillock doctor: what this build and this machine are, and whether they agree with the
+ * definitions.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,13 +28,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* ---- self-check ------------------------------------------------------------------------------------ */
+/* ---- self-check ------------------------------------------------------------------------------ */
 
 static const hk_conv shape = { 2, 9, 7, 40, 9, 7, 24, 3, 3, 1, 1, 1, 1, 1 };
 enum { ROWS = 2 * 9 * 7, CI = 40, CO = 24, WEIGHTS = 9 * CI * CO };
 
 typedef struct products { float y[ROWS * CO], dx[ROWS * CI], dw[WEIGHTS]; } products;
-typedef struct operands { float x[ROWS * CI], dy[ROWS * CO], w[WEIGHTS]; uint32_t bits[ROWS * 2]; } operands;
+typedef struct operands {
+    float x[ROWS * CI], dy[ROWS * CO], w[WEIGHTS];
+    uint32_t bits[ROWS * 2];
+} operands;
 
 static void fill(operands *o)
 {
@@ -85,7 +89,8 @@ static hk_status check(int32_t threads, hk_product_way way, double *worst, hk_er
         fill(o);
         st = compute(&hk_kernels_ref, o, p, e);
         if (st == HK_OK) st = compute(&k.table, o, p + 1, e);
-        *worst = fmax(difference(p[1].y, p[0].y, ROWS * CO), difference(p[1].dx, p[0].dx, ROWS * CI));
+        *worst =
+            fmax(difference(p[1].y, p[0].y, ROWS * CO), difference(p[1].dx, p[0].dx, ROWS * CI));
         *worst = fmax(*worst, difference(p[1].dw, p[0].dw, WEIGHTS));
     }
     free(p);
@@ -94,7 +99,7 @@ static hk_status check(int32_t threads, hk_product_way way, double *worst, hk_er
     return st;
 }
 
-/* ---- what is shown ---------------------------------------------------------------------------------- */
+/* ---- what is shown --------------------------------------------------------------------------- */
 
 static void show(const json_t *j, int indent)
 {
@@ -131,9 +136,11 @@ static hk_status examine(const options *o, json_t **out, bool *sound, hk_error *
     HK_TRY(check(o->threads, HK_WAY_DENSE, &dense, e));
     *sound = events <= 1 && dense <= 1;
     json_object_set_new(*out, "bandwidth GB/s", json_real(1e-9 * bandwidth));
-    json_object_set_new(*out, "self-check", json_pack(
-        "{s:s, s:s}", "events", events <= 1 ? "agrees with the reference" : "DIFFERS from the reference",
-        "dense", dense <= 1 ? "agrees with the reference" : "DIFFERS from the reference"));
+    json_object_set_new(
+        *out, "self-check",
+        json_pack("{s:s, s:s}", "events",
+                  events <= 1 ? "agrees with the reference" : "DIFFERS from the reference", "dense",
+                  dense <= 1 ? "agrees with the reference" : "DIFFERS from the reference"));
     return HK_OK;
 }
 
@@ -145,9 +152,10 @@ int hk_cmd_doctor(int argc, char **argv)
         { 0 },
     };
     static const struct argp argp = {
-        .options = rows, .parser = parse,
-        .doc = "Shows version, compiler, processor, threads, kernels and libraries in use, measures the "
-               "memory bandwidth and checks the fast products against the reference.",
+        .options = rows,
+        .parser = parse,
+        .doc = "Shows version, compiler, processor, threads, kernels and libraries in use, "
+               "measures the memory bandwidth and checks the fast products against the reference.",
     };
     options o = { 0 };
     json_t *j = NULL;

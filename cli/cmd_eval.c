@@ -38,7 +38,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 't':
         o->session.threads = atoi(arg);
-        if (o->session.threads < 1) argp_error(state, "--threads: '%s' is not a whole number from 1", arg);
+        if (o->session.threads < 1)
+            argp_error(state, "--threads: '%s' is not a whole number from 1", arg);
         return 0;
     case 'q': o->quiet = true; return 0;
     case 'j': o->json = true; return 0;
@@ -53,7 +54,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* A run folder stands for its recipe and its best checkpoint, or the last where there is no best. */
+/* A run folder stands for its recipe and its best checkpoint, or the last if there is no best. */
 static hk_status find_files(options *o, hk_error *e)
 {
     struct stat st;
@@ -81,10 +82,17 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
 {
     options *o = self;
     const hk_net *net = &o->open.engine.net;
-    hk_progress p = { .split = o->split, .epoch = 1, .epochs = 1, .batch = done, .batches = all,
-                      .loss = hk_stats_loss(sums), .accuracy = hk_stats_accuracy(sums),
-                      .rate = hk_stats_mean_rate(sums, net), .resident_bytes = hk_resident_peak(),
-                      .samples_per_second = sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0 };
+    hk_progress p = { .split = o->split,
+                      .epoch = 1,
+                      .epochs = 1,
+                      .batch = done,
+                      .batches = all,
+                      .loss = hk_stats_loss(sums),
+                      .accuracy = hk_stats_accuracy(sums),
+                      .rate = hk_stats_mean_rate(sums, net),
+                      .resident_bytes = hk_resident_peak(),
+                      .samples_per_second =
+                          sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0 };
     if (o->terminal.live) hk_terminal_progress(&o->terminal, &p);
     return true;
 }
@@ -111,16 +119,18 @@ static void print(const options *o)
         json_decref(j);
         return;
     }
-    printf("%s accuracy %.2f %% (%lld of %lld), loss %.4f, firing rate %.2f %%\n", hk_split_name[o->split],
-           100 * hk_stats_accuracy(&o->sums), (long long)o->sums.correct, (long long)o->sums.seen,
-           hk_stats_loss(&o->sums), 100 * hk_stats_mean_rate(&o->sums, net));
+    printf("%s accuracy %.2f %% (%lld of %lld), loss %.4f, firing rate %.2f %%\n",
+           hk_split_name[o->split], 100 * hk_stats_accuracy(&o->sums), (long long)o->sums.correct,
+           (long long)o->sums.seen, hk_stats_loss(&o->sums),
+           100 * hk_stats_mean_rate(&o->sums, net));
     printf("  weights %s\n", o->weights);
 }
 
 int hk_cmd_eval(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        { "weights", 'w', "FILE", 0, "safetensors with the weights (of a run: its best checkpoint)", 0 },
+        { "weights", 'w', "FILE", 0, "safetensors with the weights (of a run: its best checkpoint)",
+          0 },
         { "split", 'p', "SPLIT", 0, "test (default) or val", 0 },
         HK_CLI_SET,
         { "threads", 't', "N", 0, "Number of threads", 0 },

@@ -51,8 +51,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int hk_cmd_probe(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        { "input", 'i', "X.npz", 0, "x [T,B,F] or [T,B,C,H,W], or without T for a constant frame; label [B] "
-          "or target [T,B,C]", 0 },
+        { "input", 'i', "X.npz", 0,
+          "x [T,B,F] or [T,B,C,H,W], or without T for a constant frame; label [B] "
+          "or target [T,B,C]",
+          0 },
         { "out", 'o', "Y.npz", 0, "Where everything goes", 0 },
         { "weights", 'w', "W", 0, "safetensors; otherwise the first weights of train.seed", 0 },
         { "save-weights", KEY_SAVE, "W", 0, "Write the weights that were used", 0 },
@@ -63,10 +65,13 @@ int hk_cmd_probe(int argc, char **argv)
         { 0 },
     };
     static const struct argp argp = {
-        .options = rows, .parser = parse, .args_doc = "RECIPE",
-        .doc = "Runs one batch under the recipe's rule, without an update, and writes every membrane (LAYER.u), "
-               "spike (.s), error at the membrane (.delta), trace (.trace_w, .trace_threshold, .trace_leak), "
-               "gradient (grad.PARAM), the logits and the loss: float32, [T,B,...], channels first.\v"
+        .options = rows,
+        .parser = parse,
+        .args_doc = "RECIPE",
+        .doc = "Runs one batch under the recipe's rule, without an update, and writes every "
+               "membrane (LAYER.u), spike (.s), error at the membrane (.delta), trace (.trace_w, "
+               ".trace_threshold, .trace_leak), gradient (grad.PARAM), the logits and the loss: "
+               "float32, [T,B,...], channels first.\v"
                "T, B and the shape are those of X. Example:\n\n"
                "  hillock probe recipe.yaml --weights w.safetensors --input x.npz --out y.npz\n",
     };

@@ -37,7 +37,10 @@ static bool progress(void *self, const hk_progress *p)
     return !interrupted;
 }
 
-static void note(void *self, const char *text) { hk_terminal_note(&((options *)self)->terminal, text); }
+static void note(void *self, const char *text)
+{
+    hk_terminal_note(&((options *)self)->terminal, text);
+}
 
 static long whole(const char *arg, long lo, long hi, const char *what, struct argp_state *state)
 {
@@ -55,7 +58,8 @@ static void checkpoint_every(options *o, const char *arg, struct argp_state *sta
     double v = strtod(arg, &end);
     bool batches = !strcmp(end, "b");
     if (end == arg || !(v > 0) || v > 1e9 || (*end && !batches && strcmp(end, "s") != 0))
-        argp_error(state, "--checkpoint-every: '%s' is neither seconds (60) nor batches (50b)", arg);
+        argp_error(state, "--checkpoint-every: '%s' is neither seconds (60) nor batches (50b)",
+                   arg);
     o->train.checkpoint_seconds = batches ? 0 : v;
     o->train.checkpoint_batches = batches ? (int64_t)v : 0;
 }
@@ -67,7 +71,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o': o->train.out = arg; return 0;
     case 's': hk_cli_set(&o->sets, arg, state); return 0;
     case 'e':
-        snprintf(o->epochs, sizeof o->epochs, "train.epochs=%ld", whole(arg, 1, 1000000, "--epochs", state));
+        snprintf(o->epochs, sizeof o->epochs, "train.epochs=%ld",
+                 whole(arg, 1, 1000000, "--epochs", state));
         return 0;
     case 't': o->train.session.threads = (int32_t)whole(arg, 1, 1024, "--threads", state); return 0;
     case 'q': o->quiet = true; return 0;
@@ -82,7 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (state->arg_num == 0) argp_usage(state);
-        if (o->train.resume && o->train.force) argp_error(state, "--resume and --force exclude each other");
+        if (o->train.resume && o->train.force)
+            argp_error(state, "--resume and --force exclude each other");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -111,7 +117,8 @@ static void print_learned(const json_t *j, const char *what)
     json_object_foreach(json_object_get(j, what), layer, v) {
         if (!json_is_true(json_object_get(v, "learned"))) continue;
         printf("  %-9s %-12s mean %.4f, from %.4f to %.4f\n", what, layer,
-               json_number_value(json_object_get(v, "mean")), json_number_value(json_object_get(v, "min")),
+               json_number_value(json_object_get(v, "mean")),
+               json_number_value(json_object_get(v, "min")),
                json_number_value(json_object_get(v, "max")));
     }
 }
@@ -125,9 +132,11 @@ static void print_result(const options *o, const json_t *j)
     printf("test accuracy %.2f %% (%s, epoch %.0f)\n", 100 * number(j, "test", "accuracy"),
            best ? "best epoch by validation" : "last epoch", number(j, "test", "epoch"));
     if (best)
-        printf("  last epoch (%.0f): %.2f %%; validation of the best: %.2f %%\n", number(j, "last", "epoch"),
-               100 * number(j, "last", "accuracy"), 100 * number(j, "validation", "accuracy"));
-    printf("  test loss %.4f, firing rate %.2f %%\n", number(j, "test", "loss"), 100 * number(j, "test", "rate"));
+        printf("  last epoch (%.0f): %.2f %%; validation of the best: %.2f %%\n",
+               number(j, "last", "epoch"), 100 * number(j, "last", "accuracy"),
+               100 * number(j, "validation", "accuracy"));
+    printf("  test loss %.4f, firing rate %.2f %%\n", number(j, "test", "loss"),
+           100 * number(j, "test", "rate"));
     print_learned(j, "threshold");
     print_learned(j, "leak");
     printf("  %.1f s, %s planned for the net, %s resident at most\n",
@@ -143,7 +152,8 @@ static int run(options *o)
     hk_terminal_clear(&o->terminal);
     if (st != HK_OK) return hk_cli_fail(&e);
     if (result.stopped) {
-        fprintf(stderr, "hillock: stopped; `hillock train %s --out %s --resume` goes on from here\n",
+        fprintf(stderr,
+                "hillock: stopped; `hillock train %s --out %s --resume` goes on from here\n",
                 o->train.session.recipe, o->train.out);
         return HK_EXIT_FAILED;
     }
@@ -168,18 +178,21 @@ int hk_cmd_train(int argc, char **argv)
         { "threads", 't', "N", 0, "Number of threads; the bits do not depend on it", 0 },
         { "checkpoint-every", KEY_CHECKPOINT, "N", 0,
           "Checkpoint within an epoch every N seconds (300), or Nb: batches", 0 },
-        { "test-each-epoch", KEY_TEST, NULL, 0, "Measure the test set after every epoch; it chooses nothing", 0 },
+        { "test-each-epoch", KEY_TEST, NULL, 0,
+          "Measure the test set after every epoch; it chooses nothing", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
         { "json", 'j', NULL, 0, "Result as JSON", 0 },
         { 0 },
     };
     static const struct argp argp = {
-        .options = rows, .parser = parse, .args_doc = "RECIPE",
-        .doc = "Trains a recipe. The best epoch is chosen on the validation split (data.validation), the "
-               "test set is measured at the end.\v"
-               "The folder gets recipe.yaml (resolved), environment.json, metrics.jsonl, checkpoint/, "
-               "report.svg and result.json. A run that was cut off, at any instant, goes on with --resume "
-               "to the same bits:\n\n"
+        .options = rows,
+        .parser = parse,
+        .args_doc = "RECIPE",
+        .doc = "Trains a recipe. The best epoch is chosen on the validation split "
+               "(data.validation), the test set is measured at the end.\v"
+               "The folder gets recipe.yaml (resolved), environment.json, metrics.jsonl, "
+               "checkpoint/, report.svg and result.json. A run that was cut off, at any instant, "
+               "goes on with --resume to the same bits:\n\n"
                "  hillock train recipes/digits-stop.yaml --out runs/a\n"
                "  hillock train recipes/digits-stop.yaml --out runs/a --resume\n",
     };

@@ -30,10 +30,12 @@ static void compose(const hk_progress *p, char *out, size_t cap)
 {
     char left[32], memory[32];
     hk_cli_bytes((double)p->resident_bytes, memory);
-    int n = snprintf(out, cap, "epoch %lld/%lld %-5s %3.0f %%  loss %.4f  accuracy %.2f %%  firing %.1f %%  "
-                     "%.0f samples/s  %s", (long long)p->epoch, (long long)p->epochs,
-                     hk_split_name[p->split], 100.0 * (double)p->batch / (double)p->batches, p->loss,
-                     100 * p->accuracy, 100 * p->rate, p->samples_per_second, memory);
+    int n = snprintf(out, cap,
+                     "epoch %lld/%lld %-5s %3.0f %%  loss %.4f  accuracy %.2f %%  firing %.1f %%  "
+                     "%.0f samples/s  %s",
+                     (long long)p->epoch, (long long)p->epochs, hk_split_name[p->split],
+                     100.0 * (double)p->batch / (double)p->batches, p->loss, 100 * p->accuracy,
+                     100 * p->rate, p->samples_per_second, memory);
     if (p->split != HK_SPLIT_TRAIN || p->seconds_left <= 0 || n < 0 || (size_t)n >= cap) return;
     seconds_text(p->seconds_left, left, sizeof left);
     snprintf(out + n, cap - (size_t)n, "  %s left", left);

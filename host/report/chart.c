@@ -116,8 +116,11 @@ static void draw_series(hki_svg *s, const hki_series *r, const frame *f)
         HKI_PUT(s, "%c%g %g", down ? 'L' : 'M', hki_px(px(f, r->x[i])), hki_px(py(f, r->y[i])));
         down = true;
     }
-    HKI_PUT(s, "' fill='none' stroke='%s' stroke-width='%g' stroke-opacity='%g' stroke-linejoin='round'/>\n",
-            r->color, r->faint ? 1.2 : 2.0, r->faint ? 0.45 : 1.0);
+    HKI_PUT(
+        s,
+        "' fill='none' stroke='%s' stroke-width='%g' stroke-opacity='%g' "
+        "stroke-linejoin='round'/>\n",
+        r->color, r->faint ? 1.2 : 2.0, r->faint ? 0.45 : 1.0);
     for (int i = 0; i < r->n && !r->faint && r->n <= 40; i++)
         if (isfinite(r->y[i]))
             HKI_PUT(s, "<circle cx='%g' cy='%g' r='2.6' fill='%s'/>\n", hki_px(px(f, r->x[i])),
@@ -163,11 +166,11 @@ void hki_draw_bars(hki_svg *s, const hki_card *c, const hki_bar *bar, int n)
         char color[8];
         double y = c->y + TOP + row * i, w = most > 0 ? bar[i].value / most * wide : 0;
         hki_ramp(1, 6, color);
-        hki_svg_text(s, c->x + NAME - 10, y + row / 2 + 4, HKI_END, "font-size='12.5' fill='" HKI_INK "'",
-                     bar[i].name);
+        hki_svg_text(s, c->x + NAME - 10, y + row / 2 + 4, HKI_END,
+                     "font-size='12.5' fill='" HKI_INK "'", bar[i].name);
         hki_svg_rect(s, c->x + NAME, y + row * 0.18, wide, row * 0.64, 3, "#f3f3f0");
         if (w > 0) hki_svg_rect(s, c->x + NAME, y + row * 0.18, fmax(w, 2), row * 0.64, 3, color);
-        hki_svg_text(s, c->x + c->w - 18, y + row / 2 + 4, HKI_END, "font-size='12.5' fill='" HKI_GREY "'",
-                     bar[i].text);
+        hki_svg_text(s, c->x + c->w - 18, y + row / 2 + 4, HKI_END,
+                     "font-size='12.5' fill='" HKI_GREY "'", bar[i].text);
     }
 }

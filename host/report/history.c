@@ -13,13 +13,13 @@ static void keep(json_t **slot, json_t *line)
     *slot = json_incref(line);
 }
 
-static hk_status take_line(hki_history *h, const char *text, size_t n, const char *path, long number,
-                           hk_error *e)
+static hk_status take_line(hki_history *h, const char *text, size_t n, const char *path,
+                           long number, hk_error *e)
 {
     json_error_t why;
     json_t *line = json_loadb(text, n, 0, &why);
-    HK_CHECK(e, json_is_object(line), HK_E_FORMAT, "%s: line %ld is not a JSON object: %s", path, number,
-             line ? "another value" : why.text);
+    HK_CHECK(e, json_is_object(line), HK_E_FORMAT, "%s: line %ld is not a JSON object: %s", path,
+             number, line ? "another value" : why.text);
     const char *event = hki_string(line, "event", "");
     if (!strcmp(event, "run")) keep(&h->run, line);
     if (!strcmp(event, "result")) keep(&h->result, line);
@@ -39,7 +39,8 @@ hk_status hki_history_read(hki_history *h, const char *path, hk_error *e)
     HK_TRY(hk_file_read(path, 0, &data, &n, e));
     hk_status st = HK_OK;
     long number = 1;
-    for (const char *p = data, *end = p + n, *stop; st == HK_OK && p < end; p = stop + 1, number++) {
+    for (const char *p = data, *end = p + n, *stop; st == HK_OK && p < end;
+         p = stop + 1, number++) {
         stop = memchr(p, '\n', (size_t)(end - p));
         if (!stop) break;
         st = take_line(h, p, (size_t)(stop - p), path, number, e);
@@ -57,7 +58,7 @@ void hki_history_deinit(hki_history *h)
     memset(h, 0, sizeof *h);
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static const json_t *walk(const json_t *j, const char *path)
 {
@@ -83,7 +84,7 @@ const char *hki_string(const json_t *line, const char *path, const char *otherwi
     return s ? s : otherwise;
 }
 
-/* ---- series --------------------------------------------------------------------------------------- */
+/* ---- series ---------------------------------------------------------------------------------- */
 
 static hki_series *append(hki_list *l)
 {
@@ -108,7 +109,8 @@ static double value(const json_t *line, const char *path, const char *key, const
     return json_is_number(j) ? json_number_value(j) : NAN;
 }
 
-static hki_series *add(hki_list *l, const json_t *lines, const char *path, const char *key, bool band)
+static hki_series *add(hki_list *l, const json_t *lines, const char *path, const char *key,
+                       bool band)
 {
     size_t n = json_array_size(lines);
     bool any = false;

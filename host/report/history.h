@@ -10,8 +10,8 @@
 #include "chart.h"
 
 typedef struct hki_history {
-    json_t *run, *result;                /* one line each, the last one of its kind; NULL: none    */
-    json_t *step, *epoch;                /* arrays of lines                                        */
+    json_t *run, *result;                /* one line each, the last one of its kind; NULL: none   */
+    json_t *step, *epoch;                /* arrays of lines                                       */
 } hki_history;
 
 /* E_IO; E_FORMAT names the line. A half line at the end is ignored. Deinit in any case. */
@@ -27,14 +27,14 @@ const char *hki_string(const json_t *line, const char *path, const char *otherwi
 typedef struct hki_list {
     hki_series *at;
     int         n, cap;
-    bool        failed;                  /* memory was exhausted                                   */
+    bool        failed;                  /* memory was exhausted                                  */
 } hki_list;
 
-/* Adds y(path) over "epoch" of lines; with band, path.mean between path.min and path.max. Nothing is
- * added when no line has a value. Returns the new series or NULL. */
+/* Adds y(path) over "epoch" of lines; with band, path.mean between path.min and path.max. Nothing
+ * is added when no line has a value. Returns the new series or NULL. */
 hki_series *hki_list_add(hki_list *l, const json_t *lines, const char *name, const char *path,
                          bool band);
-/* One series for each key of the object at path of the last line, in its order, coloured by depth. */
+/* One series for each key of the object at path of the last line, coloured in its order. */
 void hki_list_add_each(hki_list *l, const json_t *lines, const char *path, bool band);
 void hki_list_deinit(hki_list *l);
 

@@ -7,7 +7,14 @@
 #include "history.h"
 #include "io/file.h"
 
-enum { WIDE = 1180, MARGIN = 28, GAP = 18, HEAD = 96, CARD_W = (WIDE - 2 * MARGIN - GAP) / 2, CARD_H = 300 };
+enum {
+    WIDE = 1180,
+    MARGIN = 28,
+    GAP = 18,
+    HEAD = 96,
+    CARD_W = (WIDE - 2 * MARGIN - GAP) / 2,
+    CARD_H = 300
+};
 
 #define BLUE   "#3f6b9e"
 #define ORANGE "#d98032"
@@ -24,8 +31,9 @@ typedef struct report {
 static hki_card place(report *r, const char *title, const char *note)
 {
     int i = r->cards++;
-    return (hki_card){ title, note, MARGIN + i % 2 * (CARD_W + GAP), HEAD + (i / 2) * (CARD_H + GAP),
-                       CARD_W, CARD_H };
+    return (
+        hki_card){ title,  note,  MARGIN + i % 2 * (CARD_W + GAP), HEAD + (i / 2) * (CARD_H + GAP),
+                   CARD_W, CARD_H };
 }
 
 static void paint(hki_series *s, const char *color)
@@ -33,9 +41,10 @@ static void paint(hki_series *s, const char *color)
     if (s) hk_format(s->color, sizeof s->color, "%s", color);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
-static void draw_lines(report *r, hki_list *l, const char *title, const char *note, bool percent, bool from_zero)
+static void draw_lines(report *r, hki_list *l, const char *title, const char *note, bool percent,
+                       bool from_zero)
 {
     if (l->n) {
         hki_lines c = { place(r, title, note), l->at, l->n, r->x_max, percent ? 100 : 1,
@@ -90,14 +99,15 @@ static void draw_rates(report *r)
     draw_lines(r, &l, "Firing rate", "spikes per neuron and step, training", true, true);
 }
 
-/* ---- bars ------------------------------------------------------------------------------------------- */
+/* ---- bars ------------------------------------------------------------------------------------ */
 
 static void bytes_text(double v, char *out, size_t cap)
 {
     static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB" };
     int k = 0;
     while (v >= 1024 && k < 4) v /= 1024, k++;
-    hk_format(out, cap, "%g %s", v < 10 ? floor(v * 100 + 0.5) / 100 : floor(v * 10 + 0.5) / 10, unit[k]);
+    hk_format(out, cap, "%g %s", v < 10 ? floor(v * 100 + 0.5) / 100 : floor(v * 10 + 0.5) / 10,
+              unit[k]);
 }
 
 static void draw_memory(report *r)
@@ -121,7 +131,7 @@ static void draw_memory(report *r)
     hki_draw_bars(&r->s, &c, bar, n);
 }
 
-/* ---- head ------------------------------------------------------------------------------------------- */
+/* ---- head ------------------------------------------------------------------------------------ */
 
 /* "recipes/digits-stop.yaml" to "digits-stop" */
 static void run_name(const report *r, char *out, size_t cap)
@@ -145,9 +155,11 @@ static void draw_outcome(report *r)
     double accuracy = hki_number(r->h.result, "test.accuracy");
     if (!isfinite(accuracy)) return;
     hk_format(text, sizeof text, "%g %%", floor(accuracy * 1e4 + 0.5) / 100);
-    hki_svg_text(&r->s, WIDE - MARGIN, 47, HKI_END, "font-size='28' font-weight='600' fill='" GREEN "'", text);
+    hki_svg_text(&r->s, WIDE - MARGIN, 47, HKI_END,
+                 "font-size='28' font-weight='600' fill='" GREEN "'", text);
     bool best = !strcmp(hki_string(r->h.result, "test.weights", ""), "best");
-    hk_format(text, sizeof text, "test accuracy, %s (%g)", best ? "best epoch by validation" : "last epoch",
+    hk_format(text, sizeof text, "test accuracy, %s (%g)",
+              best ? "best epoch by validation" : "last epoch",
               hki_number(r->h.result, "test.epoch"));
     hki_svg_text(&r->s, WIDE - MARGIN, 71, HKI_END, "font-size='13' fill='" HKI_GREY "'", text);
 }
@@ -155,21 +167,25 @@ static void draw_outcome(report *r)
 static void draw_head(report *r, double height)
 {
     char name[128], learned[32], neurons[32], text[400];
-    HKI_PUT(&r->s, "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %g' width='%d' height='%g' ",
+    HKI_PUT(&r->s,
+            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %g' width='%d' height='%g' ",
             WIDE, height, WIDE, height);
-    hki_svg_raw(&r->s, "font-family='system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,"
-                       "\"DejaVu Sans\",sans-serif'>\n");
+    hki_svg_raw(&r->s,
+                "font-family='system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,"
+                "\"DejaVu Sans\",sans-serif'>\n");
     run_name(r, name, sizeof name);
     HKI_PUT(&r->s, "<title>%s</title>\n", "Hillock: a training run");
     hki_svg_rect(&r->s, 0, 0, WIDE, height, 0, "#f6f6f3");
-    hki_svg_text(&r->s, MARGIN, 47, HKI_START, "font-size='26' font-weight='600' fill='" HKI_INK "'", name);
+    hki_svg_text(&r->s, MARGIN, 47, HKI_START,
+                 "font-size='26' font-weight='600' fill='" HKI_INK "'", name);
     count_text(hki_number(r->h.run, "parameters"), learned, sizeof learned);
     count_text(hki_number(r->h.run, "neurons"), neurons, sizeof neurons);
-    double seconds = hki_number(json_array_get(r->h.epoch, json_array_size(r->h.epoch) - 1), "seconds");
+    double seconds =
+        hki_number(json_array_get(r->h.epoch, json_array_size(r->h.epoch) - 1), "seconds");
     hk_format(text, sizeof text, "%s on %s, T = %g, batch %g, %s parameters, %s neurons, seed %g%s",
-              hki_string(r->h.run, "rule", "?"), hki_string(r->h.run, "data", "?"), hki_number(r->h.run, "T"),
-              hki_number(r->h.run, "batch"), learned, neurons, hki_number(r->h.run, "seed"),
-              isfinite(seconds) ? "" : ", no epoch finished yet");
+              hki_string(r->h.run, "rule", "?"), hki_string(r->h.run, "data", "?"),
+              hki_number(r->h.run, "T"), hki_number(r->h.run, "batch"), learned, neurons,
+              hki_number(r->h.run, "seed"), isfinite(seconds) ? "" : ", no epoch finished yet");
     if (isfinite(seconds)) {
         size_t at = strlen(text);
         hk_format(text + at, sizeof text - at, ", %g s", floor(seconds * 10 + 0.5) / 10);
@@ -178,7 +194,10 @@ static void draw_head(report *r, double height)
     draw_outcome(r);
 }
 
-static double height_of(int cards) { return HEAD + (cards + 1) / 2 * (CARD_H + GAP) + MARGIN - GAP; }
+static double height_of(int cards)
+{
+    return HEAD + (cards + 1) / 2 * (CARD_H + GAP) + MARGIN - GAP;
+}
 
 static void draw(report *r)
 {

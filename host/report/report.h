@@ -1,7 +1,7 @@
 /* The picture of a run: report.svg from metrics.jsonl.
  *
- * Loss and accuracy over the epochs, firing rate of each layer, learned thresholds and leaks, memory
- * by region. One file without references to others; any browser opens it.
+ * Loss and accuracy over the epochs, firing rate of each layer, learned thresholds and leaks,
+ * memory by region. One file without references to others; any browser opens it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

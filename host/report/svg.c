@@ -55,8 +55,8 @@ void hki_svg_line(hki_svg *s, double x1, double y1, double x2, double y2, const 
 void hki_svg_rect(hki_svg *s, double x, double y, double w, double h, double radius,
                   const char *color)
 {
-    HKI_PUT(s, "<rect x='%g' y='%g' width='%g' height='%g' rx='%g' fill='%s'/>\n", hki_px(x), hki_px(y),
-            hki_px(w), hki_px(h), hki_px(radius), color);
+    HKI_PUT(s, "<rect x='%g' y='%g' width='%g' height='%g' rx='%g' fill='%s'/>\n", hki_px(x),
+            hki_px(y), hki_px(w), hki_px(h), hki_px(radius), color);
 }
 
 void hki_svg_text(hki_svg *s, double x, double y, hki_anchor a, const char *style, const char *text)

@@ -31,7 +31,8 @@ void hki_svg_line(hki_svg *s, double x1, double y1, double x2, double y2, const 
 void hki_svg_rect(hki_svg *s, double x, double y, double w, double h, double radius,
                   const char *color);
 /* style: further attributes, e.g. "font-size='13' fill='#333'". */
-void hki_svg_text(hki_svg *s, double x, double y, hki_anchor a, const char *style, const char *text);
+void hki_svg_text(hki_svg *s, double x, double y, hki_anchor a, const char *style,
+                  const char *text);
 
 /* v rounded to hundredths: what a coordinate needs. */
 double hki_px(double v);

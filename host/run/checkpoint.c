@@ -32,7 +32,8 @@ void hk_position_deinit(hk_position *p)
 }
 
 /* Slots, and gradients while some are pending: save appends to the list, load copies out of it. */
-static hk_status each_slot(const hk_engine *g, hk_arrays *list, const char *file, bool save, hk_error *e)
+static hk_status each_slot(const hk_engine *g, hk_arrays *list, const char *file, bool save,
+                           hk_error *e)
 {
     for (int32_t i = 0; i < g->net.n_param; i++) {
         const hk_param *p = &g->net.param[i];
@@ -82,14 +83,14 @@ static hk_status save_manifest(const char *path, const hk_net *net, const hk_pos
 {
     char recipe[17], tensors[17];
     json_t *j = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:{s:I, s:f, s:f}, s:f, s:I, s:I, s:o, s:o}",
-        "format", FORMAT, "hillock", HK_VERSION, "recipe", hex(p->recipe, recipe),
-        "digest", hex(sum, tensors), "seed", (json_int_t)p->seed, "epoch", (json_int_t)p->epoch,
-        "batch", (json_int_t)p->batch, "updates", (json_int_t)net->updates,
-        "batches", (json_int_t)net->samples, "pending", (int)net->pending,
-        "best", "epoch", (json_int_t)p->best_epoch, "accuracy", p->best_accuracy, "loss", p->best_loss,
-        "seconds", p->seconds, "log_bytes", (json_int_t)p->log_bytes,
-        "reports", (json_int_t)p->reports,
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:{s:I, s:f, s:f},"
+        " s:f, s:I, s:I, s:o, s:o}",
+        "format", FORMAT, "hillock", HK_VERSION, "recipe", hex(p->recipe, recipe), "digest",
+        hex(sum, tensors), "seed", (json_int_t)p->seed, "epoch", (json_int_t)p->epoch, "batch",
+        (json_int_t)p->batch, "updates", (json_int_t)net->updates, "batches",
+        (json_int_t)net->samples, "pending", (int)net->pending, "best", "epoch",
+        (json_int_t)p->best_epoch, "accuracy", p->best_accuracy, "loss", p->best_loss, "seconds",
+        p->seconds, "log_bytes", (json_int_t)p->log_bytes, "reports", (json_int_t)p->reports,
         "epoch_sums", hk_stats_print(&p->epoch_sums), "window", hk_stats_print(&p->window));
     return write_json(path, j, e);
 }
@@ -100,7 +101,8 @@ static hk_status check_finite(const hk_net *net, hk_error *e)
     for (int32_t i = 0; i < net->n_param; i++) {
         const hk_param *p = &net->param[i];
         for (size_t k = 0; k < p->n; k++)
-            HK_CHECK(e, isfinite(p->w[k]), HK_E_NUM, "%s.%s holds a value that is not finite after update "
+            HK_CHECK(e, isfinite(p->w[k]), HK_E_NUM,
+                     "%s.%s holds a value that is not finite after update "
                      "%lld; the last checkpoint is kept; lower optim.lr or set optim.clip_norm",
                      p->layer, p->name, (long long)net->updates);
     }
@@ -144,7 +146,8 @@ static hk_status read_json(const char *path, json_t **out, hk_error *e)
     HK_TRY(hk_file_read(path, MANIFEST_LIMIT, &text, &n, e));
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
     hk_free(text);
-    HK_CHECK(e, *out, HK_E_FORMAT, "%s: line %d, column %d: %s", path, why.line, why.column, why.text);
+    HK_CHECK(e, *out, HK_E_FORMAT, "%s: line %d, column %d: %s", path, why.line, why.column,
+             why.text);
     return HK_OK;
 }
 
@@ -155,13 +158,15 @@ static hk_status parse_manifest(const char *path, const json_t *j, hk_net *net, 
     json_error_t why;
     json_int_t format, seed, epoch, batch, updates, batches, pending, best, bytes, reports;
     json_t *sums, *window;
-    if (json_unpack_ex((json_t *)j, &why, 0,
-            "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:F, s:F}, s:F, s:I, s:I, s:o, s:o}",
+    if (json_unpack_ex(
+            (json_t *)j, &why, 0,
+            "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:F, s:F},"
+            " s:F, s:I, s:I, s:o, s:o}",
             "format", &format, "recipe", recipe, "digest", sum, "seed", &seed, "epoch", &epoch,
-            "batch", &batch, "updates", &updates, "batches", &batches, "pending", &pending,
-            "best", "epoch", &best, "accuracy", &p->best_accuracy, "loss", &p->best_loss,
-            "seconds", &p->seconds, "log_bytes", &bytes, "reports", &reports,
-            "epoch_sums", &sums, "window", &window))
+            "batch", &batch, "updates", &updates, "batches", &batches, "pending", &pending, "best",
+            "epoch", &best, "accuracy", &p->best_accuracy, "loss", &p->best_loss, "seconds",
+            &p->seconds, "log_bytes", &bytes, "reports", &reports, "epoch_sums", &sums, "window",
+            &window))
         return hk_fail(e, HK_E_FORMAT, "%s: %s", path, why.text);
     HK_CHECK(e, format == FORMAT, HK_E_FORMAT, "%s: format %lld, expected %d", path,
              (long long)format, FORMAT);

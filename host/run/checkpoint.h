@@ -20,15 +20,15 @@
 
 /* Where a run stands. */
 typedef struct hk_position {
-    int64_t  epoch, batch;               /* trained next, from 0                                   */
-    int64_t  best_epoch;                 /* from 1; 0: none yet                                    */
-    double   best_accuracy, best_loss;   /* on the validation split                                */
-    double   seconds;                    /* spent so far, over all sittings                        */
-    int64_t  log_bytes;                  /* length of metrics.jsonl                                */
-    int64_t  reports;                    /* health reports given                                   */
-    uint64_t recipe;                     /* hk_session.recipe_hash                                 */
+    int64_t  epoch, batch;               /* trained next, from 0                                  */
+    int64_t  best_epoch;                 /* from 1; 0: none yet                                   */
+    double   best_accuracy, best_loss;   /* on the validation split                               */
+    double   seconds;                    /* spent so far, over all sittings                       */
+    int64_t  log_bytes;                  /* length of metrics.jsonl                               */
+    int64_t  reports;                    /* health reports given                                  */
+    uint64_t recipe;                     /* hk_session.recipe_hash                                */
     int64_t  seed;
-    hk_stats epoch_sums, window;         /* of the epoch, and since the last line of the log       */
+    hk_stats epoch_sums, window;         /* of the epoch, and since the last line of the log      */
 } hk_position;
 
 hk_status hk_position_init(hk_position *p, const hk_net *net, hk_error *e);

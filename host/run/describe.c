@@ -62,8 +62,9 @@ json_t *hk_describe_learned(const hk_net *net, hk_role role)
             if (v < least) least = v;
             if (v > most) most = v;
         }
-        json_object_set_new(j, p->layer, json_pack("{s:f, s:f, s:f, s:b}", "mean", sum / (double)p->n,
-                                                   "min", least, "max", most, "learned", (int)p->learn));
+        json_object_set_new(j, p->layer,
+                            json_pack("{s:f, s:f, s:f, s:b}", "mean", sum / (double)p->n, "min",
+                                      least, "max", most, "learned", (int)p->learn));
     }
     return j;
 }
@@ -110,8 +111,9 @@ static void cpu_name(char *out, size_t cap)
 
 static json_t *libraries(void)
 {
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "libarchive", archive_version_string(), "libfyaml",
-                          fy_library_version(), "zlib", zlibVersion(), "jansson", JANSSON_VERSION);
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:s}", "libarchive", archive_version_string(), "libfyaml",
+                  fy_library_version(), "zlib", zlibVersion(), "jansson", JANSSON_VERSION);
     for (int d = HK_DENSE_ONEDNN; d <= HK_DENSE_CBLAS; d++) {
         const char *v = hk_vendor_version((hk_dense_by)d);
         json_object_set_new(j, hk_dense_name((hk_dense_by)d), v ? json_string(v) : json_null());
@@ -124,9 +126,10 @@ static json_t *data_set(const hk_dataset *d)
     char digest[17];
     for (int i = 0; i < 16; i++) digest[i] = "0123456789abcdef"[d->digest >> (60 - 4 * i) & 15];
     digest[16] = 0;
-    return json_pack("{s:s, s:I, s:i, s:[iii], s:i, s:s, s:s}", "name", d->ops->info.name, "samples",
-                     (json_int_t)d->n, "classes", d->n_class, "shape", d->shape.c, d->shape.h,
-                     d->shape.w, "steps", d->steps, "variant", d->variant, "digest", digest);
+    return json_pack("{s:s, s:I, s:i, s:[iii], s:i, s:s, s:s}", "name", d->ops->info.name,
+                     "samples", (json_int_t)d->n, "classes", d->n_class, "shape", d->shape.c,
+                     d->shape.h, d->shape.w, "steps", d->steps, "variant", d->variant, "digest",
+                     digest);
 }
 
 json_t *hk_describe_environment(const hk_host_kernels *k, const hk_session *s)
@@ -135,11 +138,11 @@ json_t *hk_describe_environment(const hk_host_kernels *k, const hk_session *s)
     struct utsname os;
     if (uname(&os)) memset(&os, 0, sizeof os);
     cpu_name(cpu, sizeof cpu);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o}", "hillock", HK_VERSION,
-                          "compiler", COMPILER, "system", os.sysname, "release", os.release,
-                          "cpu", cpu, "processors", (int)sysconf(_SC_NPROCESSORS_ONLN),
-                          "threads", k->table.workers, "instructions", hk_isa_name(k->isa),
-                          "dense", hk_dense_name(k->dense), "libraries", libraries());
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o}", "hillock",
+                          HK_VERSION, "compiler", COMPILER, "system", os.sysname, "release",
+                          os.release, "cpu", cpu, "processors", (int)sysconf(_SC_NPROCESSORS_ONLN),
+                          "threads", k->table.workers, "instructions", hk_isa_name(k->isa), "dense",
+                          hk_dense_name(k->dense), "libraries", libraries());
     if (s && j) {
         static const char *const key[] = { "train", "test" };
         json_t *data = json_object();

@@ -31,8 +31,8 @@ static hk_status take_regions(hk_engine *g, hk_error *e)
     return hk_net_bind(&g->net, g->region, e);
 }
 
-static hk_status open_parts(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
-                            hk_error *e)
+static hk_status open_parts(hk_engine *g, const hk_net_spec *spec,
+                            const hk_host_kernels_cfg *kernels, hk_error *e)
 {
     HK_TRY(hk_host_kernels_open(&g->kernels, kernels, e));
     hk_net_spec own = *spec;

@@ -22,9 +22,9 @@ typedef struct hk_engine {
 } hk_engine;
 
 /* Builds, plans, takes the memory, binds and initialises spec->seed's weights. spec->kernels is
- * replaced by the engine's own table, opened with kernels (NULL: defaults). What spec points to must
- * outlive the engine. On failure *g is all zero.
- * E_NOMEM names the region and its bytes; otherwise the errors of hk_net_build and hk_net_plan. */
+ * replaced by the engine's own table, opened with kernels (NULL: defaults). What spec points to
+ * must outlive the engine. On failure *g is all zero. E_NOMEM names the region and its bytes;
+ * otherwise the errors of hk_net_build and hk_net_plan. */
 hk_status hk_engine_open(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
                          hk_error *e);
 void      hk_engine_close(hk_engine *g);         /* an all-zero *g is allowed */
@@ -32,7 +32,7 @@ void      hk_engine_close(hk_engine *g);         /* an all-zero *g is allowed */
 /* Bytes of all regions and both tables. */
 size_t hk_engine_bytes(const hk_engine *g);
 
-/* Where optimizer slot k of a learned parameter lies, [p->n] in memory order; NULL: no such slot. */
+/* Where optimizer slot k of a learned parameter lies, [p->n] in memory order; NULL: none. */
 float *hk_engine_slot(const hk_engine *g, const hk_param *p, int k);
 /* Number of slots that the optimizer keeps per weight. */
 int    hk_engine_slots(const hk_engine *g);

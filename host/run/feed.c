@@ -17,9 +17,12 @@ static const void *frame(void *self, int t)
 static hk_status check_time(const hk_recipe *r, int32_t steps, hk_error *e)
 {
     if (steps == 0)
-        return strcmp(r->encoder->info.name, "none") ? HK_OK
-            : hk_fail(e, HK_E_SHAPE, "encoder 'none' needs samples with a time axis, data set '%s' has none",
-                      r->data.ops ? r->data.ops->info.name : "none");
+        return strcmp(r->encoder->info.name, "none")
+                   ? HK_OK
+                   : hk_fail(
+                         e, HK_E_SHAPE,
+                         "encoder 'none' needs samples with a time axis, data set '%s' has none",
+                         r->data.ops ? r->data.ops->info.name : "none");
     HK_CHECK(e, !r->encoder->constant, HK_E_SHAPE,
              "encoder '%s' shows one frame, but a sample has %d steps; expected encoder 'none'",
              r->encoder->info.name, steps);

@@ -12,11 +12,11 @@ typedef struct hk_feed {
     const hk_encoder_ops *encoder;
     const void           *cfg;
     int32_t               T;
-    hk_encode_in          in;            /* in.batch: samples of the batch at hand                 */
+    hk_encode_in          in;            /* in.batch: samples of the batch at hand                */
     uint64_t              seed;
-    void                 *buffer;        /* one step: [batch*h*w] rows of the encoder's kind       */
+    void                 *buffer;        /* one step: [batch*h*w] rows of the encoder's kind      */
     size_t                bytes, sample_bytes;
-    hk_batch              batch;         /* what hk_feed_put lends                                 */
+    hk_batch              batch;         /* what hk_feed_put lends                                */
 } hk_feed;
 
 /* r is shaped. steps: time axis of the data set, 0 for static samples.
@@ -24,8 +24,8 @@ typedef struct hk_feed {
 hk_status hk_feed_open(hk_feed *f, const hk_recipe *r, int32_t steps, hk_error *e);
 void      hk_feed_close(hk_feed *f);
 
-/* The batch for hk_net_learn or hk_net_infer, lent until the next call; l must live as long. Samples
- * from l->n on are zero. stream: which random numbers the encoder draws. */
+/* The batch for hk_net_learn or hk_net_infer, lent until the next call; l must live as long.
+ * Samples from l->n on are zero. stream: which random numbers the encoder draws. */
 const hk_batch *hk_feed_put(hk_feed *f, const hk_loaded *l, uint64_t stream);
 
 #endif

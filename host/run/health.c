@@ -49,7 +49,8 @@ static void look_at_step(void *self, hk_net *net, int t, hk_event what)
     if (what == HK_AFTER_BACKWARD && t == net->spec.T) look(self, net);
 }
 
-hk_status hk_health_learn(hk_health *h, hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e)
+hk_status hk_health_learn(hk_health *h, hk_net *net, const hk_batch *batch, hk_result *out,
+                          hk_error *e)
 {
     if (net->plan.update_each_step) {
         net->watch = look_at_step;
@@ -80,12 +81,15 @@ static void judge_rate(hk_health *h, const hk_node *l, double rate)
     char *out = rate < SILENT || rate > SATURATED ? next_advice(h) : NULL;
     if (!out) return;
     if (rate < SILENT)
-        hk_format(out, HK_HEALTH_TEXT, "layer '%s' is silent: %g %% of its neurons fire per step; lower "
+        hk_format(out, HK_HEALTH_TEXT,
+                  "layer '%s' is silent: %g %% of its neurons fire per step; lower "
                   "neuron.threshold, put a batchnorm before it, or widen the surrogate",
                   l->name, 100 * rate);
     else
-        hk_format(out, HK_HEALTH_TEXT, "layer '%s' is saturated: %g %% of its neurons fire per step; raise "
-                  "neuron.threshold or put a batchnorm before it", l->name, 100 * rate);
+        hk_format(out, HK_HEALTH_TEXT,
+                  "layer '%s' is saturated: %g %% of its neurons fire per step; raise "
+                  "neuron.threshold or put a batchnorm before it",
+                  l->name, 100 * rate);
 }
 
 /* Weighted layers whose gradient is faint beside the largest one. */
@@ -99,7 +103,8 @@ static void judge_gradients(hk_health *h, const hk_net *net)
         if (net->plan.update_each_step && h->gradient[i] <= 0) continue;     /* summed at the end */
         char *out = next_advice(h);
         if (out)
-            hk_format(out, HK_HEALTH_TEXT, "the gradient of layer '%s' vanishes: rms %g, the largest of all "
+            hk_format(out, HK_HEALTH_TEXT,
+                      "the gradient of layer '%s' vanishes: rms %g, the largest of all "
                       "layers is %g; widen the surrogate, or put a batchnorm between its layers",
                       l->name, h->gradient[i], most);
     }

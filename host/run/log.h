@@ -16,7 +16,8 @@ typedef struct hk_log {
     int64_t bytes;                       /* length of the file           */
 } hk_log;
 
-/* Opens path, keeping its first `keep` bytes (a shorter file is kept whole). On failure *l is zero. */
+/* Opens path, keeping its first `keep` bytes (a shorter file is kept whole). On failure *l is
+ * zero. */
 hk_status hk_log_open(hk_log *l, const char *path, int64_t keep, hk_error *e);
 void      hk_log_close(hk_log *l);
 

@@ -15,14 +15,14 @@ typedef struct probe {
     hki_input  in;
     hk_engine  engine;
     hk_arrays  out;
-    int       *at;                       /* [n_node][KINDS] index in out, -1: none                 */
-    bool      *vector;                   /* [n_node] files see a vector at the output              */
-    float     *error;                    /* watched errors of all spiking layers                   */
-    float     *map;                      /* one map, as floats                                     */
+    int       *at;                       /* [n_node][KINDS] index in out, -1: none                */
+    bool      *vector;                   /* [n_node] files see a vector at the output             */
+    float     *error;                    /* watched errors of all spiking layers                  */
+    float     *map;                      /* one map, as floats                                    */
     int        logits;
 } probe;
 
-/* ---- which arrays ---------------------------------------------------------------------------------- */
+/* ---- which arrays ---------------------------------------------------------------------------- */
 
 static const hk_param *weight_of(const hk_node *l)
 {
@@ -78,13 +78,14 @@ static hk_status add_node(probe *p, const hk_node *l, hk_error *e)
         HK_TRY(add(p, l->name, "s", l->out.shape, vector, at + S, e));
         HK_TRY(add(p, l->name, "delta", l->out.shape, vector, at + DELTA, e));
         if (trace_of(l, HK_THRESHOLD))
-            HK_TRY(add(p, l->name, "trace_threshold", l->out.shape, vector, at + TRACE_THRESHOLD, e));
+            HK_TRY(
+                add(p, l->name, "trace_threshold", l->out.shape, vector, at + TRACE_THRESHOLD, e));
         if (trace_of(l, HK_LEAK))
             HK_TRY(add(p, l->name, "trace_leak", l->out.shape, vector, at + TRACE_LEAK, e));
     }
     if (weight_of(l) && plan->weights && !plan->adjoint)
-        HK_TRY(add(p, l->name, "trace_w", l->in[0].shape, l->in[0].shape.flat || input_is_vector(p, l),
-                   at + TRACE_W, e));
+        HK_TRY(add(p, l->name, "trace_w", l->in[0].shape,
+                   l->in[0].shape.flat || input_is_vector(p, l), at + TRACE_W, e));
     return HK_OK;
 }
 
@@ -120,7 +121,7 @@ static hk_status prepare(probe *p, hk_error *e)
     return add(p, "logits", "", net->readout->out.shape, true, &p->logits, e);
 }
 
-/* ---- values ----------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* One sample of a view as floats, into p->map. */
 static const float *expand(const probe *p, hk_view v, hk_shape s, size_t sample)
@@ -132,7 +133,9 @@ static const float *expand(const probe *p, hk_view v, hk_shape s, size_t sample)
             float *out = p->map + r * c + k;
             if (v.kind == HK_F32) *out = ((const float *)(const void *)from)[k];
             else if (v.kind == HK_COUNTS) *out = v.scale * (float)from[k];
-            else *out = v.scale * (float)(((const uint32_t *)(const void *)from)[k / 32] >> (k % 32) & 1u);
+            else
+                *out = v.scale *
+                       (float)(((const uint32_t *)(const void *)from)[k / 32] >> (k % 32) & 1u);
         }
     return p->map;
 }
@@ -152,8 +155,8 @@ static void put(const probe *p, int array, int t, hk_shape s, hk_view v)
 
 static hk_view floats(const void *data) { return (hk_view){ data, HK_F32, 1 }; }
 
-/* What the error of a weighted layer is multiplied with: its trace; without one its input, times the
- * trace of a constant 1 where the input never changes. */
+/* What the error of a weighted layer is multiplied with: its trace; without one its input, times
+ * the trace of a constant 1 where the input never changes. */
 static void put_trace_w(const probe *p, const hk_node *l, int array, int t)
 {
     hk_shape s = l->in[0].shape;
@@ -164,7 +167,8 @@ static void put_trace_w(const probe *p, const hk_node *l, int array, int t)
     }
     put(p, array, t, s, hk_input(l, 0, t));
     float *data = slot(p, array, t, 0, map_floats(s));
-    for (size_t i = 0; l->constant && i < map_floats(s) * (size_t)p->in.B; i++) data[i] *= l->bias_trace;
+    for (size_t i = 0; l->constant && i < map_floats(s) * (size_t)p->in.B; i++)
+        data[i] *= l->bias_trace;
 }
 
 static void after_forward(const probe *p, const hk_node *l, int t)
@@ -216,7 +220,7 @@ static hk_status add_results(probe *p, const hk_result *r, hk_error *e)
     return hk_arrays_add(&p->out, "loss", HK_DT_F32, 0, NULL, &loss, e);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Classes of a recipe whose data set knows them, when neither target nor recipe say. */
 static hk_status count_classes(probe *p, const hk_probe_opts *o, int32_t *classes, hk_error *e)

@@ -27,7 +27,8 @@ static hk_status read_x(hki_input *in, const char *path, const hk_array *a, int3
 {
     HK_CHECK(e, a, HK_E_FORMAT, "%s: array 'x' is missing", path);
     HK_CHECK(e, a->rank >= 2 && a->rank <= 5, HK_E_SHAPE,
-             "%s: array 'x' has %d axes, expected [T,B,F], [B,F], [T,B,C,H,W] or [B,C,H,W]", path, a->rank);
+             "%s: array 'x' has %d axes, expected [T,B,F], [B,F], [T,B,C,H,W] or [B,C,H,W]", path,
+             a->rank);
     HK_TRY(check_dims(path, a, e));
     in->vector = a->rank <= 3;
     in->constant = a->rank == 2 || a->rank == 4;
@@ -41,7 +42,8 @@ static hk_status read_x(hki_input *in, const char *path, const hk_array *a, int3
     in->x = hk_alloc(n * sizeof *in->x);
     hk_status st = file && in->x ? hk_array_to_f32(a, file, n, e)
                                  : hk_fail(e, HK_E_NOMEM, "%s: no memory for 'x'", path);
-    for (size_t i = 0; st == HK_OK && i < n; i += map) hk_map_from_file(in->shape, file + i, in->x + i);
+    for (size_t i = 0; st == HK_OK && i < n; i += map)
+        hk_map_from_file(in->shape, file + i, in->x + i);
     hk_free(file);
     return st;
 }
@@ -49,7 +51,8 @@ static hk_status read_x(hki_input *in, const char *path, const hk_array *a, int3
 static hk_status read_label(hki_input *in, const char *path, const hk_array *a, hk_error *e)
 {
     HK_CHECK(e, a->rank == 1 && a->dim[0] == in->B, HK_E_SHAPE,
-             "%s: array 'label' has %zu entries, expected [%d] as 'x' has", path, hk_array_count(a), in->B);
+             "%s: array 'label' has %zu entries, expected [%d] as 'x' has", path, hk_array_count(a),
+             in->B);
     in->label = hk_alloc((size_t)in->B * sizeof *in->label);
     HK_CHECK(e, in->label, HK_E_NOMEM, "%s: no memory for 'label'", path);
     HK_TRY(hk_array_to_i32(a, in->label, (size_t)in->B, e));
@@ -78,7 +81,8 @@ static hk_status read_target(hki_input *in, const char *path, const hk_array *a,
     return HK_OK;
 }
 
-static hk_status take(hki_input *in, const char *path, const hk_arrays *list, int32_t T, hk_error *e)
+static hk_status take(hki_input *in, const char *path, const hk_arrays *list, int32_t T,
+                      hk_error *e)
 {
     const hk_array *label = hk_arrays_find(list, "label"), *target = hk_arrays_find(list, "target");
     HK_CHECK(e, label || target, HK_E_FORMAT, "%s: neither 'label' nor 'target' is there", path);

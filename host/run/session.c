@@ -25,7 +25,7 @@ uint64_t hk_hash(uint64_t hash, const void *data, size_t n)
     return hash;
 }
 
-/* Two values may change when a run is resumed; everything else is part of what the bits depend on. */
+/* Two values may change when a run is resumed; all others are what its bits depend on. */
 static hk_status hash_recipe(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
                              hk_error *e)
 {
@@ -56,10 +56,12 @@ static hk_status open_data(hk_session *s, hk_error *e)
         HK_TRY(hk_data_open(&s->data[i], d->ops, &cfg, e));
     }
     const hk_dataset *a = &s->data[0], *b = &s->data[1];
-    HK_CHECK(e, a->shape.h == b->shape.h && a->shape.w == b->shape.w && a->shape.c == b->shape.c
-                && a->steps == b->steps, HK_E_SHAPE,
-             "data set '%s': training samples are %dx%dx%d, test samples %dx%dx%d", d->ops->info.name,
-             a->shape.c, a->shape.h, a->shape.w, b->shape.c, b->shape.h, b->shape.w);
+    HK_CHECK(e,
+             a->shape.h == b->shape.h && a->shape.w == b->shape.w && a->shape.c == b->shape.c &&
+                 a->steps == b->steps,
+             HK_E_SHAPE, "data set '%s': training samples are %dx%dx%d, test samples %dx%dx%d",
+             d->ops->info.name, a->shape.c, a->shape.h, a->shape.w, b->shape.c, b->shape.h,
+             b->shape.w);
     int classes = a->n_class > b->n_class ? a->n_class : b->n_class;
     return hk_recipe_shape(&s->recipe, a->shape, classes, e);
 }

@@ -13,18 +13,18 @@ typedef enum hk_split { HK_SPLIT_TRAIN, HK_SPLIT_VAL, HK_SPLIT_TEST, HK_SPLITS }
 extern const char *const hk_split_name[HK_SPLITS];       /* "train", "val", "test" */
 
 typedef struct hk_session_opts {
-    const char        *recipe;           /* path of a recipe                                       */
-    const char *const *set;              /* assignments a.b=c, in order                            */
+    const char        *recipe;           /* path of a recipe                                      */
+    const char *const *set;              /* assignments a.b=c, in order                           */
     int                n_set;
-    int32_t            threads;          /* 0: as the recipe says                                  */
-    bool               learn;            /* false: forward only, no gradients are planned          */
+    int32_t            threads;          /* 0: as the recipe says                                 */
+    bool               learn;            /* false: forward only, no gradients are planned         */
 } hk_session_opts;
 
 typedef struct hk_session {
     hk_recipe   recipe;
-    uint64_t    recipe_hash;             /* of everything in it but train.epochs and train.threads */
-    hk_dataset  data[2];                 /* training and test set                                  */
-    hk_loader  *loader[HK_SPLITS];       /* VAL: NULL when nothing is held out                     */
+    uint64_t    recipe_hash;             /* of all but train.epochs and train.threads       */
+    hk_dataset  data[2];                 /* training and test set                                 */
+    hk_loader  *loader[HK_SPLITS];       /* VAL: NULL when nothing is held out                    */
     hk_engine   engine;
     hk_feed     feed;
 } hk_session;

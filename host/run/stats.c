@@ -40,7 +40,10 @@ void hk_stats_add(hk_stats *s, const hk_net *net, const hk_result *r, double sec
         if (net->node[i].spec->neuron) s->rate[i] += hk_node_rate(&net->node[i]) * n;
 }
 
-static double per_sample(const hk_stats *s, double sum) { return s->seen ? sum / (double)s->seen : 0; }
+static double per_sample(const hk_stats *s, double sum)
+{
+    return s->seen ? sum / (double)s->seen : 0;
+}
 
 double hk_stats_loss(const hk_stats *s) { return per_sample(s, s->loss); }
 double hk_stats_accuracy(const hk_stats *s) { return per_sample(s, (double)s->correct); }
@@ -67,9 +70,9 @@ json_t *hk_stats_print(const hk_stats *s)
 {
     json_t *rates = json_array();
     for (int32_t i = 0; i < s->n_rate; i++) json_array_append_new(rates, json_real(s->rate[i]));
-    return json_pack("{s:f, s:I, s:I, s:I, s:f, s:o}", "loss", s->loss, "correct", (json_int_t)s->correct,
-                     "seen", (json_int_t)s->seen, "batches", (json_int_t)s->batches,
-                     "seconds", s->seconds, "rates", rates);
+    return json_pack("{s:f, s:I, s:I, s:I, s:f, s:o}", "loss", s->loss, "correct",
+                     (json_int_t)s->correct, "seen", (json_int_t)s->seen, "batches",
+                     (json_int_t)s->batches, "seconds", s->seconds, "rates", rates);
 }
 
 hk_status hk_stats_parse(hk_stats *s, const json_t *in, const char *file, hk_error *e)

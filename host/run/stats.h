@@ -11,11 +11,11 @@
 #include "hillock_ext.h"
 
 typedef struct hk_stats {
-    double  loss;                        /* sum of per-sample losses                               */
+    double  loss;                        /* sum of per-sample losses                              */
     int64_t correct, seen, batches;
     double  seconds;
-    int32_t n_rate;                      /* layers of the net                                      */
-    double *rate;                        /* [n_rate] firing rates, summed over samples             */
+    int32_t n_rate;                      /* layers of the net                                     */
+    double *rate;                        /* [n_rate] firing rates, summed over samples            */
 } hk_stats;
 
 hk_status hk_stats_init(hk_stats *s, const hk_net *net, hk_error *e);
@@ -25,9 +25,9 @@ void      hk_stats_reset(hk_stats *s);
 /* Adds the batch that net has just computed. */
 void hk_stats_add(hk_stats *s, const hk_net *net, const hk_result *r, double seconds);
 
-double hk_stats_loss(const hk_stats *s);                 /* per sample; 0 before the first batch   */
-double hk_stats_accuracy(const hk_stats *s);             /* 0..1                                   */
-double hk_stats_rate(const hk_stats *s, const hk_node *l);       /* of one layer                   */
+double hk_stats_loss(const hk_stats *s);                 /* per sample; 0 before the first batch  */
+double hk_stats_accuracy(const hk_stats *s);             /* 0..1                                  */
+double hk_stats_rate(const hk_stats *s, const hk_node *l);       /* of one layer                  */
 /* Over all spiking layers, weighted by their neurons. */
 double hk_stats_mean_rate(const hk_stats *s, const hk_net *net);
 

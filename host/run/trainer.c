@@ -15,13 +15,14 @@ double hk_learning_rate(const hk_recipe *r, int64_t epoch, int64_t batch, int64_
 {
     const hk_recipe_optim *o = &r->optim;
     double lr = (double)o->update.lr, n = (double)batches;
-    double before = (double)epoch + (double)batch / n, after = (double)epoch + (double)(batch + 1) / n;
+    double before = (double)epoch + (double)batch / n,
+           after = (double)epoch + (double)(batch + 1) / n;
     if (o->schedule) lr *= o->schedule->factor(o->schedule_cfg, before, r->train.epochs);
     if (after < (double)o->warmup) lr *= after / (double)o->warmup;
     return lr;
 }
 
-/* ---- progress --------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 /* Seconds until the last epoch is done, if batches go on as they did in this sitting. */
 static double seconds_left(const hki_trainer *t)
@@ -36,12 +37,19 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
     if (!t->o->progress) return true;
     const int64_t epochs = t->s.recipe.train.epochs;
     hk_progress p = {
-        .split = t->pass, .epoch = t->at.epoch < epochs ? t->at.epoch + 1 : epochs, .epochs = epochs,
-        .batch = done, .batches = all, .loss = hk_stats_loss(sums),
-        .accuracy = hk_stats_accuracy(sums), .rate = hk_stats_mean_rate(sums, &t->s.engine.net),
+        .split = t->pass,
+        .epoch = t->at.epoch < epochs ? t->at.epoch + 1 : epochs,
+        .epochs = epochs,
+        .batch = done,
+        .batches = all,
+        .loss = hk_stats_loss(sums),
+        .accuracy = hk_stats_accuracy(sums),
+        .rate = hk_stats_mean_rate(sums, &t->s.engine.net),
         .samples_per_second = sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0,
-        .seconds = t->before + hk_seconds() - t->begun, .seconds_left = seconds_left(t),
-        .planned_bytes = hk_engine_bytes(&t->s.engine), .resident_bytes = hk_resident_peak(),
+        .seconds = t->before + hk_seconds() - t->begun,
+        .seconds_left = seconds_left(t),
+        .planned_bytes = hk_engine_bytes(&t->s.engine),
+        .resident_bytes = hk_resident_peak(),
     };
     return t->o->progress(t->o->self, &p);
 }
@@ -49,17 +57,18 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
 static hk_status measure(hki_trainer *t, hk_split split, bool *ended, hk_error *e)
 {
     t->pass = split;
-    hk_status st = hk_session_measure(&t->s, split, split == HK_SPLIT_VAL ? &t->val : &t->test, tick, t,
-                                      ended, e);
+    hk_status st = hk_session_measure(&t->s, split, split == HK_SPLIT_VAL ? &t->val : &t->test,
+                                      tick, t, ended, e);
     t->pass = HK_SPLIT_TRAIN;
     return st;
 }
 
-/* ---- an epoch ---------------------------------------------------------------------------------- */
+/* ---- an epoch -------------------------------------------------------------------------------- */
 
 static hk_status report_health(hki_trainer *t, hk_error *e)
 {
-    HK_TRY(hk_log_put(&t->log, hk_health_report(&t->health, &t->s.engine.net, &t->at.epoch_sums), e));
+    HK_TRY(
+        hk_log_put(&t->log, hk_health_report(&t->health, &t->s.engine.net, &t->at.epoch_sums), e));
     for (int i = 0; i < t->health.n_advice && t->o->note; i++)
         t->o->note(t->o->self, t->health.advice[i]);
     t->at.reports++;
@@ -149,7 +158,7 @@ static hk_status end_epoch(hki_trainer *t, bool *go, hk_error *e)
     return hk_report_write(t->o->out, t->report, e);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static json_t *test_line(const hki_trainer *t, const char *weights, int64_t epoch)
 {
@@ -171,8 +180,8 @@ static hk_status load_best(hki_trainer *t, hk_error *e)
     return hk_weights_load(&t->s.engine.net, path, e);
 }
 
-/* Test accuracy of the last weights, and of the best by validation; "test" is the latter if there is
- * one. */
+/* Test accuracy of the last weights, and of the best by validation; "test" is the latter if there
+ * is one. */
 static hk_status finish(hki_trainer *t, hk_train_result *out, bool *go, hk_error *e)
 {
     const hk_net *net = &t->s.engine.net;
@@ -182,7 +191,8 @@ static hk_status finish(hki_trainer *t, hk_train_result *out, bool *go, hk_error
         t->o->session.recipe, "rule", t->s.recipe.rule->info.name, "seed", (json_int_t)t->at.seed,
         "epochs", (json_int_t)epoch, "updates", (json_int_t)net->updates, "seconds", t->at.seconds,
         "memory", hk_describe_memory(&t->s.engine), "resident", (json_int_t)hk_resident_peak(),
-        "threshold", hk_describe_learned(net, HK_THRESHOLD), "leak", hk_describe_learned(net, HK_LEAK));
+        "threshold", hk_describe_learned(net, HK_THRESHOLD), "leak",
+        hk_describe_learned(net, HK_LEAK));
     out->json = j;
     HK_CHECK(e, j, HK_E_NOMEM, "no memory for the result");
     HK_TRY(measure(t, HK_SPLIT_TEST, go, e));
@@ -195,8 +205,9 @@ static hk_status finish(hki_trainer *t, hk_train_result *out, bool *go, hk_error
     }
     if (best) {
         json_object_set_new(j, "best", test_line(t, "best", best));
-        json_object_set_new(j, "validation", json_pack("{s:f, s:f}", "accuracy", t->at.best_accuracy,
-                                                       "loss", t->at.best_loss));
+        json_object_set_new(
+            j, "validation",
+            json_pack("{s:f, s:f}", "accuracy", t->at.best_accuracy, "loss", t->at.best_loss));
     }
     json_object_set(j, "test", json_object_get(j, best ? "best" : "last"));
     HK_TRY(hk_log_put(&t->log, json_incref(j), e));

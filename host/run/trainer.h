@@ -20,23 +20,23 @@
 #include "session.h"
 
 typedef struct hk_progress {
-    hk_split split;                      /* TRAIN while learning                                   */
-    int64_t  epoch, epochs;              /* from 1                                                 */
-    int64_t  batch, batches;             /* done of all, in this pass                              */
-    double   loss, accuracy, rate;       /* of the pass so far; rate: mean firing rate             */
+    hk_split split;                      /* TRAIN while learning                                  */
+    int64_t  epoch, epochs;              /* from 1                                                */
+    int64_t  batch, batches;             /* done of all, in this pass                             */
+    double   loss, accuracy, rate;       /* of the pass so far; rate: mean firing rate            */
     double   samples_per_second;
-    double   seconds, seconds_left;      /* of the whole run, over all sittings; estimate          */
+    double   seconds, seconds_left;      /* of the whole run, over all sittings; estimate         */
     size_t   planned_bytes, resident_bytes;
 } hk_progress;
 
 typedef struct hk_train_opts {
     hk_session_opts session;
-    const char *out;                     /* run folder                                             */
-    bool        resume;                  /* go on from checkpoint/last; begin when there is none   */
-    bool        force;                   /* remove a former run that is in the way                 */
+    const char *out;                     /* run folder                                            */
+    bool        resume;                  /* go on from checkpoint/last; begin when there is none  */
+    bool        force;                   /* remove a former run that is in the way                */
     bool        test_each_epoch;
-    int64_t     checkpoint_batches;      /* 0: not by batches                                      */
-    double      checkpoint_seconds;      /* 0: not by time; at the end of each epoch in any case   */
+    int64_t     checkpoint_batches;      /* 0: not by batches                                     */
+    double      checkpoint_seconds;      /* 0: not by time; at the end of each epoch in any case  */
     /* Called after each batch; false stops the run with a checkpoint. NULL is allowed. */
     bool      (*progress)(void *self, const hk_progress *p);
     /* One line that a person should read (health, resumption). NULL is allowed. */
@@ -45,16 +45,16 @@ typedef struct hk_train_opts {
 } hk_train_opts;
 
 typedef struct hk_train_result {
-    bool    stopped;                     /* progress said so; `json` is NULL then                  */
-    json_t *json;                        /* what result.json holds; json_decref it                 */
+    bool    stopped;                     /* progress said so; `json` is NULL then                 */
+    json_t *json;                        /* what result.json holds; json_decref it                */
 } hk_train_result;
 
 /* Runs to the end, or until stopped. E_ARG: the folder holds a run and neither resume nor force is
- * set; E_NUM: the loss is not finite, the last checkpoint stays; E_IO and the errors of all parts. */
+ * set; E_NUM: the loss is not finite, the last checkpoint stays; E_IO; the errors of all parts. */
 hk_status hk_train(const hk_train_opts *o, hk_train_result *out, hk_error *e);
 
-/* Learning rate of a batch (epoch and batch from 0): base rate times the schedule at its start, times
- * the linear warm-up at its end, so that no batch has rate 0. */
+/* Learning rate of a batch (epoch and batch from 0): base rate times the schedule at its start,
+ * times the linear warm-up at its end, so that no batch has rate 0. */
 double hk_learning_rate(const hk_recipe *r, int64_t epoch, int64_t batch, int64_t batches);
 
 #endif

@@ -75,9 +75,11 @@ hk_status hki_run_open(hki_trainer *t, hk_error *e)
     HK_TRY(join(t, "result.json", t->result, e));
     HK_TRY(join(t, "metrics.jsonl", path, e));
     bool former = hk_file_exists(path), resumable = hk_folder_find(t->last, found, NULL) == HK_OK;
-    HK_CHECK(e, t->o->resume || t->o->force || !(former || resumable), HK_E_ARG,
-             "%s holds a run; continue it with --resume, replace it with --force, or choose another "
-             "folder with --out", t->o->out);
+    HK_CHECK(
+        e, t->o->resume || t->o->force || !(former || resumable), HK_E_ARG,
+        "%s holds a run; continue it with --resume, replace it with --force, or choose another "
+        "folder with --out",
+        t->o->out);
     t->at.recipe = t->s.recipe_hash;
     t->at.seed = t->s.recipe.train.seed;
     if (t->o->resume && resumable) HK_TRY(load(t, e));

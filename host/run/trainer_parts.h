@@ -18,12 +18,12 @@ typedef struct hki_trainer {
     hk_log      log;
     hk_health   health;
     hk_stats    val, test;
-    hk_split    pass;                    /* what progress reports                                  */
-    int64_t     batches;                 /* of a training epoch                                    */
-    double      begun, before;           /* start of this sitting; seconds of earlier ones         */
-    double      saved;                   /* time of the last checkpoint                            */
-    int64_t     here;                    /* training batches of this sitting                       */
-    double      pass_seconds;            /* they took                                              */
+    hk_split    pass;                    /* what progress reports                                 */
+    int64_t     batches;                 /* of a training epoch                                   */
+    double      begun, before;           /* start of this sitting; seconds of earlier ones        */
+    double      saved;                   /* time of the last checkpoint                           */
+    int64_t     here;                    /* training batches of this sitting                      */
+    double      pass_seconds;            /* they took                                             */
     char        last[HK_PATH], best[HK_PATH], report[HK_PATH], result[HK_PATH];
 } hki_trainer;
 

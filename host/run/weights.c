@@ -18,7 +18,8 @@ hk_status hk_param_collect(const hk_param *p, const char *prefix, const float *m
     char name[HK_PARAM_NAME];
     int64_t dims[5];
     for (int d = 0; d < p->file_rank; d++) dims[d] = p->file_dim[d];
-    HK_TRY(hk_arrays_add(out, hk_param_name(p, prefix, name), HK_DT_F32, p->file_rank, dims, NULL, e));
+    HK_TRY(
+        hk_arrays_add(out, hk_param_name(p, prefix, name), HK_DT_F32, p->file_rank, dims, NULL, e));
     hk_param_get(p, memory, out->at[out->n - 1].data);
     return HK_OK;
 }
@@ -84,18 +85,21 @@ hk_status hk_param_apply(const hk_param *p, const char *prefix, const hk_arrays 
 }
 
 /* Every tensor of the file belongs to the net; otherwise the nearest parameter is named. */
-static hk_status check_extra(const hk_net *net, const hk_arrays *in, const char *file, char (*names)[HK_PARAM_NAME],
-                             const char **list, hk_error *e)
+static hk_status check_extra(const hk_net *net, const hk_arrays *in, const char *file,
+                             char (*names)[HK_PARAM_NAME], const char **list, hk_error *e)
 {
-    for (int32_t i = 0; i < net->n_param; i++) list[i] = hk_param_name(&net->param[i], "", names[i]);
+    for (int32_t i = 0; i < net->n_param; i++)
+        list[i] = hk_param_name(&net->param[i], "", names[i]);
     for (int k = 0; k < in->n; k++) {
         bool known = false;
-        for (int32_t i = 0; i < net->n_param && !known; i++) known = !strcmp(list[i], in->at[k].name);
+        for (int32_t i = 0; i < net->n_param && !known; i++)
+            known = !strcmp(list[i], in->at[k].name);
         if (known) continue;
         char shown[64];
         hk_printable(shown, sizeof shown, in->at[k].name, strlen(in->at[k].name));
         const char *near = hk_nearest(in->at[k].name, list, net->n_param);
-        return near ? hk_fail(e, HK_E_FORMAT, "%s: tensor '%s' belongs to no layer of this net; nearest is '%s'",
+        return near ? hk_fail(e, HK_E_FORMAT,
+                              "%s: tensor '%s' belongs to no layer of this net; nearest is '%s'",
                               file, shown, near)
                     : hk_fail(e, HK_E_FORMAT, "%s: tensor '%s' belongs to no layer of this net",
                               file, shown);
@@ -108,8 +112,9 @@ static hk_status check_all(const hk_net *net, const hk_arrays *in, const char *f
     size_t n = (size_t)net->n_param;
     char (*names)[HK_PARAM_NAME] = hk_alloc(n * sizeof *names);
     const char **list = hk_alloc(n * sizeof *list);
-    hk_status st = names && list ? check_extra(net, in, file, names, list, e)
-                                 : hk_fail(e, HK_E_NOMEM, "%s: no memory for the names of tensors", file);
+    hk_status st = names && list
+                       ? check_extra(net, in, file, names, list, e)
+                       : hk_fail(e, HK_E_NOMEM, "%s: no memory for the names of tensors", file);
     hk_free(list);
     hk_free(names);
     for (size_t i = 0; i < n && st == HK_OK; i++) {

@@ -1,5 +1,5 @@
-/* Weights of a net as named arrays: LAYER.weight, .bias, .threshold, .leak, .running_mean and so on,
- * float32 in file order (convolutions [out, in, h, w], dense [out, in]).
+/* Weights of a net as named arrays: LAYER.weight, .bias, .threshold, .leak, .running_mean and so
+ * on, float32 in file order (convolutions [out, in, h, w], dense [out, in]).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -24,8 +24,8 @@
 #include "run/trainer.h"
 #include "run/weights.h"
 
-/* Everything that a resumed run could get wrong: spikes drawn at random, dropout, two optimizer slots,
- * gradients accumulated over batches, running statistics, learned thresholds and leaks. */
+/* Everything that a resumed run could get wrong: spikes drawn at random, dropout, two optimizer
+ * slots, gradients accumulated over batches, running statistics, learned thresholds and leaks. */
 static const char recipe_text[] =
     "data: {name: digits, validation: 0.1}\n"
     "encode: {name: rate}\n"
@@ -60,13 +60,15 @@ static inline void good(hk_status st, const hk_error *e)
 /* That st is the failure expected, and that its message holds the word. */
 static inline void bad(hk_status st, hk_status expected, const hk_error *e, const char *word)
 {
-    if (st != expected) fail_msg("status %d, expected %d: %s", st, expected, st ? e->text : "success");
+    if (st != expected)
+        fail_msg("status %d, expected %d: %s", st, expected, st ? e->text : "success");
     if (!strstr(e->text, word)) fail_msg("'%s' is not in: %s", word, e->text);
 }
 
 static inline hk_train_opts options(const char *out)
 {
-    return (hk_train_opts){ .session = { .recipe = RECIPE, .threads = 1, .learn = true }, .out = out };
+    return (hk_train_opts){ .session = { .recipe = RECIPE, .threads = 1, .learn = true },
+                            .out = out };
 }
 
 /* Trains to the end. */
@@ -121,7 +123,8 @@ static inline void same_run(const char *a, const char *b)
         json_t *left = json_loadb(x, i, 0, NULL), *right = json_loadb(y, k, 0, NULL);
         drop_times(left);
         drop_times(right);
-        if (!left || !json_equal(left, right)) fail_msg("%s: %.*s\n%s: %.*s", a, (int)i, x, b, (int)k, y);
+        if (!left || !json_equal(left, right))
+            fail_msg("%s: %.*s\n%s: %.*s", a, (int)i, x, b, (int)k, y);
         json_decref(left);
         json_decref(right);
         x += i + 1;

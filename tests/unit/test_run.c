@@ -15,7 +15,7 @@ static hk_session_opts session_opts(void)
     return (hk_session_opts){ .recipe = RECIPE, .threads = 1, .learn = true };
 }
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void plan_is_allocated(void **state)
 {
@@ -76,7 +76,7 @@ static void no_memory(void **state)
     }
 }
 
-/* ---- weights -------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static void refused(hk_net *net, hk_arrays *list, hk_status st, const char *word)
 {
@@ -118,7 +118,7 @@ static void weights(void **state)
     hk_session_close(&s);
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 static hk_status load(const char *folder, hk_error *e)
 {
@@ -199,7 +199,7 @@ static void broken_checkpoints(void **state)
     bad(load("broken/checkpoint/lost", &e), HK_E_IO, &e, "no checkpoint");
 }
 
-/* ---- going on ------------------------------------------------------------------------------------- */
+/* ---- going on -------------------------------------------------------------------------------- */
 
 static void whole_run(void)
 {
@@ -339,10 +339,16 @@ static void threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plan_is_allocated), cmocka_unit_test(steps_allocate_nothing),
-        cmocka_unit_test(no_memory), cmocka_unit_test(weights), cmocka_unit_test(broken_checkpoints),
-        cmocka_unit_test(resumed_equals_whole), cmocka_unit_test(resumed_often),
-        cmocka_unit_test(killed), cmocka_unit_test(full_disk), cmocka_unit_test(not_a_number),
+        cmocka_unit_test(plan_is_allocated),
+        cmocka_unit_test(steps_allocate_nothing),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(weights),
+        cmocka_unit_test(broken_checkpoints),
+        cmocka_unit_test(resumed_equals_whole),
+        cmocka_unit_test(resumed_often),
+        cmocka_unit_test(killed),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(not_a_number),
         cmocka_unit_test(threads),
     };
     write_recipe();
