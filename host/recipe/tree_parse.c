@@ -123,7 +123,7 @@ static hk_status on_scalar(parse *p, const struct fy_event *event, hk_error *e)
     HK_CHECK(e, text, HK_E_NOMEM, "out of memory for a recipe");
     if (wants_key(p)) return put_key(p, token, text, e);
     bool quoted = token && fy_token_scalar_style(token) != FYSS_PLAIN;
-    hk_tree *t;
+    hk_tree *t = NULL;
     HK_TRY(new_node(p, token, !quoted && is_null(text) ? HK_TREE_NULL : HK_TREE_WORD, &t, e));
     t->text = text;
     t->quoted = quoted;
@@ -136,7 +136,7 @@ static hk_status on_open(parse *p, struct fy_token *token, bool marked, hk_tree_
     if (marked) return refuse(p, token, e, "anchors and tags are not used in recipes");
     if (wants_key(p)) return refuse(p, token, e, "a key must be a word");
     if (p->depth == HK_TREE_DEPTH) return refuse(p, token, e, "nested too deeply");
-    hk_tree *t;
+    hk_tree *t = NULL;
     HK_TRY(new_node(p, token, kind, &t, e));
     HK_TRY(put(p, t, e));
     p->key[p->depth] = NULL;
