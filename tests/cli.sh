@@ -62,6 +62,7 @@ for file in recipe.yaml environment.json metrics.jsonl report.svg result.json ch
             checkpoint/last/weights.safetensors checkpoint/best/weights.safetensors; do
     [ -s run/$file ] || fail "run/$file is missing"
 done
+"$python" -c 'import xml.dom.minidom, sys; xml.dom.minidom.parse("run/report.svg")' || fail "report.svg is not XML"
 expect 1 'resume' "$hillock" train digits.yaml --out run
 "$hillock" train digits.yaml --out run --force --quiet --json > out.json 2> err
 [ ! -s err ] || fail "--quiet printed on stderr"

@@ -52,13 +52,27 @@ static void draw_card(hki_svg *s, const hki_card *c)
                      c->note);
 }
 
+static bool inside(const frame *f, double y)
+{
+    return isfinite(y) && y * f->scale >= f->y_lo && y * f->scale <= f->y_hi;
+}
+
+/* Whether point i of a series decides about the range: what happens in the first epoch is so large
+ * that nothing of the rest would be seen, so faint points of it may fall outside. */
+static bool counts(const hki_lines *c, const hki_series *s, int i)
+{
+    bool alone = true;
+    for (int k = 0; k < c->n_series; k++) alone = alone && c->series[k].faint;
+    return isfinite(s->y[i]) && (alone || !s->faint || s->x[i] >= 1);
+}
+
 static void range(const hki_lines *c, frame *f)
 {
     double lo = INFINITY, hi = -INFINITY;
     for (int k = 0; k < c->n_series; k++)
         for (int i = 0; i < c->series[k].n; i++) {
             const hki_series *s = &c->series[k];
-            if (!isfinite(s->y[i])) continue;
+            if (!counts(c, s, i)) continue;
             lo = fmin(lo, (s->lo ? s->lo[i] : s->y[i]) * c->scale);
             hi = fmax(hi, (s->hi ? s->hi[i] : s->y[i]) * c->scale);
         }
@@ -112,7 +126,7 @@ static void draw_series(hki_svg *s, const hki_series *r, const frame *f)
     if (r->lo && r->hi && r->n > 1) draw_band(s, r, f);
     hki_svg_raw(s, "<path d='");
     for (int i = 0; i < r->n; i++) {
-        if (!isfinite(r->y[i])) continue;
+        if (!inside(f, r->y[i])) continue;
         HKI_PUT(s, "%c%g %g", down ? 'L' : 'M', hki_px(px(f, r->x[i])), hki_px(py(f, r->y[i])));
         down = true;
     }
@@ -122,7 +136,7 @@ static void draw_series(hki_svg *s, const hki_series *r, const frame *f)
         "stroke-linejoin='round'/>\n",
         r->color, r->faint ? 1.2 : 2.0, r->faint ? 0.45 : 1.0);
     for (int i = 0; i < r->n && !r->faint && r->n <= 40; i++)
-        if (isfinite(r->y[i]))
+        if (inside(f, r->y[i]))
             HKI_PUT(s, "<circle cx='%g' cy='%g' r='2.6' fill='%s'/>\n", hki_px(px(f, r->x[i])),
                     hki_px(py(f, r->y[i])), r->color);
 }
