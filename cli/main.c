@@ -6,7 +6,6 @@
 
 #include "io/words.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,8 +74,11 @@ static int flushed(int code)
 static void wait_without_spinning(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
-    errno = 0;                           /* no /proc: go on as we are */
+    char self[4096];
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 0)) return;       /* go on as we are */
+    self[n] = '\0';
+    execv(self, argv);
 }
 
 int main(int argc, char **argv)
