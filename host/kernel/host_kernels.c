@@ -143,6 +143,7 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
 
 void hk_host_kernels_close(hk_host_kernels *k)
 {
+    if (k->table.self) hki_vendor_close(k->table.self);
     hk_free(k->table.self);
     memset(k, 0, sizeof *k);
 }

@@ -153,6 +153,11 @@ size_t hki_onednn_bytes(const hki_onednn *o, hki_operand which)
     return dnnl_memory_desc_get_size(&o->theirs[which]);
 }
 
+bool hki_onednn_same_weights(const hki_onednn *o, const hki_onednn *p)
+{
+    return dnnl_memory_desc_equal(&o->theirs[HKI_W], &p->theirs[HKI_W]);
+}
+
 static void reorder(const hki_onednn *o, const dnnl_memory_desc_t *from_d, const dnnl_memory_desc_t *to_d,
                     const void *from, void *to)
 {
@@ -223,6 +228,12 @@ size_t hki_onednn_bytes(const hki_onednn *o, hki_operand which)
 {
     (void)o, (void)which;
     return 0;
+}
+
+bool hki_onednn_same_weights(const hki_onednn *o, const hki_onednn *p)
+{
+    (void)o, (void)p;
+    return false;
 }
 
 void hki_onednn_import(const hki_onednn *o, hki_operand which, const float *ours, void *theirs)

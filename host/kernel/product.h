@@ -84,6 +84,9 @@ typedef struct hki_isa {
 
 extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512;
 
+typedef struct hki_prepared hki_prepared;        /* vendor_products.c */
+enum { HKI_PREPARED = 256 };
+
 /* What table.self points to. */
 typedef struct hki_state {
     int             workers;
@@ -92,6 +95,8 @@ typedef struct hki_state {
     hk_dense_by     dense;
     hk_product_way  way;
     hk_kernels      table;               /* copy, for `parallel`                             */
+    hki_prepared   *prepared;            /* [HKI_PREPARED], made at the first need           */
+    int             n_prepared;
     hk_product_stat stat[HK_STAT_LAYERS];
 } hki_state;
 

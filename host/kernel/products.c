@@ -1,11 +1,11 @@
 /* The five entries of the table: which form a call takes, and how it is cut into tasks.
  *
- * packed: [weights of forward][weights of backward_input]
+ * packed: [weights of forward][the same for a vendor], then, if it learns, the two of backward_input
  * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "product.h"
+#include "vendor.h"
 
 enum { TASKS_PER_WORKER = 4, NEAR_BYTES = 49152, EVENTS_PER_CHUNK = 12 };
 
@@ -51,21 +51,36 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
         n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
     }
+    n.packed += hki_vendor_packed(s, &r) * (learn ? 2 : 1);
+    n.work = larger(n.work, hki_vendor_work(s, &r));
     n.work *= (size_t)s->workers;
     n.work += hki_repack_bytes(g, kind);
     return n;
 }
 
+/* The parts of `packed`. */
+typedef struct packed_parts { char *forward, *forward_vendor, *input, *input_vendor; } packed_parts;
+
+static packed_parts parts_of(const hki_state *s, const hk_conv *g, void *packed)
+{
+    packed_parts p = { .forward = packed };
+    p.forward_vendor = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
+    p.input = p.forward_vendor + hki_vendor_packed(s, g);
+    p.input_vendor = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
+    return p;
+}
+
 static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool learn)
 {
-    (void)kind;
-    const hki_state *s = self;
+    hki_state *s = self;
     if (!plain(s, a->g)) return;
     const hk_conv r = hki_reshaped(a->g);
-    hki_pack_forward(&s->table, s->isa, &r, a->w, a->packed);
+    const packed_parts p = parts_of(s, &r, a->packed);
+    hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward);
+    if (kind == HK_F32) hki_vendor_prepare(s, &r, HKI_FORWARD, a->w, p.forward_vendor);
     if (!learn) return;
-    char *second = (char *)a->packed + hki_up64(4 * hki_packed_forward(&r, s->isa));
-    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)second);
+    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input);
+    hki_vendor_prepare(s, &r, HKI_INPUT, a->w, p.input_vendor);
 }
 
 /* Below this share of active inputs backward_weight takes large blocks. */
@@ -113,12 +128,18 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
     }
     const hk_conv r = hki_reshaped(g);
     hki_map m = hki_map_forward(&r, x.kind, s->workers);
+    const packed_parts parts = parts_of(s, &r, a->packed);
     m.in = hki_repack(g, x, a->work);
-    m.weights = a->packed;
+    m.weights = (const float *)(const void *)parts.forward;
     m.out = y;
     const size_t positions = (size_t)r.batch * (size_t)r.hi * (size_t)r.wi;
     const double density = s->isa->density(m.in, positions, m.pitch, (size_t)r.ci);
     const bool events = by_events(s, a->id, 0, density, s->isa->density_map[x.kind]);
+    if (!events && s->dense == HK_DENSE_REF) {
+        hki_generic_forward(&s->table, a, x, y);
+        return;
+    }
+    if (!events && hki_vendor_forward(s, &r, a->w, parts.forward_vendor, a->work, x, y)) return;
     run_map(s, &m, events, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
@@ -134,14 +155,19 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
     const size_t positions = (size_t)g.batch * (size_t)g.ho * (size_t)g.wo, co = (size_t)g.co;
     const double density = s->isa->density(view, positions, 4 * co, co);
     const bool events = by_events(s, a->id, 1, density, s->isa->density_map[HK_F32]);
-    const char *packed = (const char *)a->packed + hki_up64(4 * hki_packed_forward(&g, s->isa));
+    const packed_parts parts = parts_of(s, &g, a->packed);
+    if (!events && s->dense == HK_DENSE_REF) {
+        hki_generic_input(&s->table, a, dy, dx);
+        return;
+    }
+    if (!events && hki_vendor_input(s, &g, a->w, parts.input_vendor, a->work, dy, dx)) return;
     for (int32_t p = 0; p < g.sh; p++)
         for (int32_t q = 0; q < g.sw; q++) {
             hki_map m = hki_map_input(&g, p, q, s->workers);
             const size_t y0 = (size_t)(((p - g.ph) % g.sh + g.sh) % g.sh);
             const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
             m.in = view;
-            m.weights = (const float *)(const void *)packed + hki_phase_offset(&g, s->isa, p, q);
+            m.weights = (const float *)(const void *)parts.input + hki_phase_offset(&g, s->isa, p, q);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
             run_map(s, &m, events, density, a->work);
         }
@@ -165,6 +191,11 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     const double density = s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
     const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[x.kind]);
     m.lines = density < FEW ? HKI_LINES_FEW : HKI_LINES_MANY;
+    if (!events && s->dense == HK_DENSE_REF) {
+        hki_generic_weight(&s->table, a, x, dy, dw);
+        return;
+    }
+    if (!events && hki_vendor_weight(s, &g, m.scratch, x, dy, dw)) return;
     const int32_t parts = hki_tiles(g.ci, m.cb);
     if (events)
         s->table.parallel(s->table.self, parts * hki_tiles(g.co, m.nc), s->isa->sum_events, &m);

@@ -26,6 +26,7 @@ void        hki_onednn_destroy(hki_onednn *o);           /* NULL is allowed */
  * their gradient), y what remains. */
 typedef enum hki_operand { HKI_A, HKI_W, HKI_Y } hki_operand;
 size_t hki_onednn_bytes(const hki_onednn *o, hki_operand which);
+bool   hki_onednn_same_weights(const hki_onednn *o, const hki_onednn *p);
 /* Between our layout (channels last; weights [kh][kw][ci][co]) and the library's. */
 void hki_onednn_import(const hki_onednn *o, hki_operand which, const float *ours, void *theirs);
 void hki_onednn_export(const hki_onednn *o, hki_operand which, const void *theirs, float *ours);
@@ -39,5 +40,18 @@ const char *hki_cblas_version(void);                     /* NULL: not in this bu
 /* c[m][n] = beta c + a b; a is [m][k] or, transposed, [k][m]; b likewise; row-major, on one thread. */
 void hki_cblas_sgemm(bool ta, bool tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb,
                      float beta, float *c, int ldc);
+
+/* ---- products by them (vendor_products.c); false: not done ----------------------------------------- */
+
+/* packed: hki_vendor_packed bytes for one direction; work: hki_vendor_work bytes for each worker. */
+size_t hki_vendor_packed(const hki_state *s, const hk_conv *g);
+size_t hki_vendor_work(const hki_state *s, const hk_conv *g);
+void   hki_vendor_prepare(hki_state *s, const hk_conv *g, hki_direction way, const float *w, void *packed);
+void   hki_vendor_close(hki_state *s);
+bool   hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, void *packed, char *work, hk_view x,
+                          float *y);
+bool   hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void *packed, char *work,
+                        const float *dy, float *dx);
+bool   hki_vendor_weight(const hki_state *s, const hk_conv *g, char *work, hk_view x, const float *dy, float *dw);
 
 #endif

@@ -215,13 +215,14 @@ static void result_free(result r)
     block_free(r.dw);
 }
 
-static void check_form(const problem *p, hk_host_kernels_cfg cfg)
+/* With 1 .. most threads. */
+static void check_form(const problem *p, hk_host_kernels_cfg cfg, int32_t most)
 {
     char text[400];
     const hk_conv *g = &p->g;
     const double taps = (double)g->kh * g->kw;
     result first = { { 0 }, { 0 }, { 0 } };
-    for (int32_t threads = 1; threads <= 3; threads++) {
+    for (int32_t threads = 1; threads <= most; threads++) {
         cfg.threads = threads;
         describe(p, cfg, text, sizeof text);
         result r = run(p, cfg);
@@ -258,10 +259,11 @@ static void check(hk_conv g, hk_kind kind, double density, double error_density)
     const int32_t best = best_level();
     for (int32_t isa = HK_LEVEL_SSE2; isa <= best; isa++)
         for (int32_t way = HK_WAY_AUTO; way <= HK_WAY_REF; way++)
-            check_form(&p, (hk_host_kernels_cfg){ .isa = isa, .products = way });
+            check_form(&p, (hk_host_kernels_cfg){ .isa = isa, .products = way },
+                       way == HK_WAY_AUTO || isa != best ? 1 : 3);
     for (int32_t dense = HK_DENSE_ONEDNN; dense <= HK_DENSE_REF; dense++)
         if (dense == HK_DENSE_REF || hk_vendor_version((hk_dense_by)dense))
-            check_form(&p, (hk_host_kernels_cfg){ .dense = dense, .products = HK_WAY_DENSE });
+            check_form(&p, (hk_host_kernels_cfg){ .dense = dense, .products = HK_WAY_DENSE }, 3);
     problem_close(&p);
 }
 
