@@ -153,8 +153,8 @@ static int run(options *o)
     if (st != HK_OK) return hk_cli_fail(&e);
     if (result.stopped) {
         fprintf(stderr,
-                "hillock: stopped; `hillock train %s --out %s --resume` goes on from here\n",
-                o->train.session.recipe, o->train.out);
+                "hillock: stopped at a checkpoint in %s; the same command with --resume goes on\n",
+                o->train.out);
         return HK_EXIT_FAILED;
     }
     if (o->json) {
