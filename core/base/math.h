@@ -91,6 +91,24 @@ static inline float hk_log(float x)
     return k * 0.693359375f + (k * -2.12194440e-4f + 2 * (u + u * (y * q)));
 }
 
+/* ln x in double, for the value of a loss, by the same series up to u^25; x positive, finite, not
+ * subnormal. NaN and infinity come back as they are. */
+static inline double hk_log_double(double x)
+{
+    if (!(x - x == 0.0)) return x;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits -= 0x3fe5555555555555u;                                    /* bits of 2/3 */
+    const double k = (double)((int64_t)bits >> 52);
+    bits = (bits & 0xfffffffffffffu) + 0x3fe5555555555555u;
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    const double u = (m - 1.0) / (m + 1.0), y = u * u;
+    double q = 1.0 / 25;
+    for (int i = 23; i > 1; i -= 2) q = q * y + 1.0 / i;
+    return k * 0x1.62e42fefa0000p-1 + (k * 0x1.cf79abc9e3b3ap-40 + 2 * (u + u * (y * q)));
+}
+
 /* cos(2 pi u), u in turns, |u| < 2^51: the nearest whole turn is subtracted exactly, then
  * cos(2 pi v) = sin(2 pi (1/4 - |v|)) by Taylor's series up to degree 21. */
 static inline double hk_cos_turns(double u)

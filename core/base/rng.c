@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/math.h"
 #include "hillock_core.h"
 
 #include <Random123/philox.h>
@@ -26,8 +27,8 @@ float hk_rng_uniform(hk_rng r, uint64_t index) { return unit(block(r, index).v[0
 float hk_rng_normal(hk_rng r, uint64_t index)
 {
     philox4x32_ctr_t b = block(r, index);
-    float radius = sqrtf(-2.0f * logf(1.0f - unit(b.v[0])));
-    return radius * cosf(6.2831853f * unit(b.v[1]));
+    float radius = sqrtf(-2.0f * hk_log(1.0f - unit(b.v[0])));
+    return radius * (float)hk_cos_turns((double)unit(b.v[1]));
 }
 
 uint32_t hk_rng_below(hk_rng r, uint64_t index, uint32_t n)

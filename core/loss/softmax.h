@@ -3,8 +3,9 @@
  *   p_k = e^(z_k - m) / S,  m = max z,  S = sum_j e^(z_j - m)
  *   E   = -sum_k y_k log p_k = (sum_k y_k) log S - sum_k y_k (z_k - m)
  *
- * Sums are in double and in the order of the classes; the exponential is the core's, so that the
- * gradient has the same bits everywhere. A logit that is NaN or +infinity makes E NaN.
+ * Sums are in double and in the order of the classes; exponential and logarithm are the core's, so
+ * that value and gradient have the same bits everywhere. A logit that is NaN or +infinity makes E
+ * NaN.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,8 +13,6 @@
 #define HK_LOSS_SOFTMAX_H
 
 #include "base/math.h"
-
-#include <math.h>
 
 typedef struct softmax {
     double max, sum;        /* m, S              */
@@ -31,7 +30,7 @@ static inline softmax softmax_of(int n, const float *z, const float *y)
         p.mass += (double)y[k];
         if (y[k] != 0.0f) picked += (double)y[k] * ((double)z[k] - p.max);
     }
-    p.value = p.mass * log(p.sum) - picked;
+    p.value = p.mass * hk_log_double(p.sum) - picked;
     return p;
 }
 

@@ -52,7 +52,7 @@ static float plif_threshold(const void *cfg)
 
 static float plif_w(const void *cfg)
 {
-    return (float)-log((double)((const plif_cfg *)cfg)->tau - 1);
+    return (float)-hk_log_double((double)((const plif_cfg *)cfg)->tau - 1);
 }
 
 static const hk_learn plif_learn[] = {
