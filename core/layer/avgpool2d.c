@@ -65,13 +65,17 @@ HK_CLONES static void backward_sample(hk_node *l, int t, int b)
     const size_t c = (size_t)g->ci;
     const float *restrict dy = hk_dy(l, t) + (size_t)b * (size_t)(g->ho * g->wo) * c;
     const float share = 1.0f / (float)(g->kh * g->kw);
-    hk_pool_clear(l, t, b);
+    const bool once = !l->dx_add[0] && g->sh == g->kh && g->hi == g->ho * g->kh && g->wi == g->wo * g->kw;
+    if (!once) hk_pool_clear(l, t, b);
     for (int yo = 0; yo < g->ho; yo++)
         for (int xo = 0; xo < g->wo; xo++, dy += c)
             for (int p = 0; p < g->kh; p++)
                 for (int q = 0; q < g->kw; q++) {
                     float *restrict dx = hk_dx(l, 0, t) + hk_pool_row(g, b, yo, xo, p, q) * c;
-                    for (size_t k = 0; k < c; k++) dx[k] += share * dy[k];
+                    if (once)
+                        for (size_t k = 0; k < c; k++) dx[k] = share * dy[k];
+                    else
+                        for (size_t k = 0; k < c; k++) dx[k] += share * dy[k];
                 }
 }
 

@@ -8,14 +8,10 @@
 
 #include <string.h>
 
-typedef struct pass { hk_node *head; int t; } pass;
+typedef void rows_stage(hk_node *head, hk_tile *a, float *scratch);
+typedef struct pass { hk_node *head; int t; rows_stage *rows; } pass;
 
 enum { INNER = 2, EXPAND = HK_MAX_IN };     /* scratch arrays of the chain itself */
-
-static size_t tile_rows(const hk_node *head)
-{
-    return head->tile / (size_t)head->out.shape.c;
-}
 
 size_t hk_tile_scratch(const hk_net *net)
 {
@@ -29,11 +25,18 @@ size_t hk_tile_scratch(const hk_net *net)
     return most;
 }
 
-static void shard_rows(const hk_node *head, int shard, size_t *lo, size_t *hi)
+/* The rows of one shard, tile by tile. */
+static void run_shard(void *arg, int shard, int worker)
 {
-    const size_t n = (size_t)head->shards;
-    *lo = head->rows * (size_t)shard / n;
-    *hi = head->rows * ((size_t)shard + 1) / n;
+    const pass *p = arg;
+    const hk_node *head = p->head;
+    const size_t n = (size_t)head->shards, step = head->tile / (size_t)head->out.shape.c;
+    const size_t lo = head->rows * (size_t)shard / n, hi = head->rows * ((size_t)shard + 1) / n;
+    for (size_t row = lo; row < hi; row += step) {
+        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
+                      .shard = shard, .worker = worker };
+        p->rows(p->head, &a, head->net->scratch + (size_t)worker * head->net->scratch_stride);
+    }
 }
 
 hk_view hk_input(const hk_node *l, int k, int t)
@@ -83,21 +86,6 @@ static void forward_rows(hk_node *head, hk_tile *a, float *scratch)
     }
 }
 
-static void forward_shard(void *arg, int shard, int worker)
-{
-    const pass *p = arg;
-    hk_node *head = p->head;
-    float *scratch = head->net->scratch + (size_t)worker * head->net->scratch_stride;
-    size_t lo, hi;
-    shard_rows(head, shard, &lo, &hi);
-    const size_t step = tile_rows(head);
-    for (size_t row = lo; row < hi; row += step) {
-        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
-                      .shard = shard, .worker = worker };
-        forward_rows(head, &a, scratch);
-    }
-}
-
 static bool any_tile(const hk_node *head, bool backward)
 {
     for (int k = 0; k < head->chain; k++) {
@@ -112,8 +100,8 @@ void hk_chain_forward(hk_node *head, int t)
     const hk_kernels *k = head->net->spec.kernels;
     if (head->ops->forward) head->ops->forward(head, t);
     if (!any_tile(head, false)) return;
-    pass p = { head, t };
-    k->parallel(k->self, head->shards, forward_shard, &p);
+    pass p = { head, t, forward_rows };
+    k->parallel(k->self, head->shards, run_shard, &p);
 }
 
 static void backward_rows(hk_node *head, hk_tile *a, float *scratch)
@@ -141,28 +129,13 @@ static void backward_rows(hk_node *head, hk_tile *a, float *scratch)
     }
 }
 
-static void backward_shard(void *arg, int shard, int worker)
-{
-    const pass *p = arg;
-    hk_node *head = p->head;
-    float *scratch = head->net->scratch + (size_t)worker * head->net->scratch_stride;
-    size_t lo, hi;
-    shard_rows(head, shard, &lo, &hi);
-    const size_t step = tile_rows(head);
-    for (size_t row = lo; row < hi; row += step) {
-        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
-                      .shard = shard, .worker = worker };
-        backward_rows(head, &a, scratch);
-    }
-}
-
 void hk_chain_backward(hk_node *head, int t)
 {
     const hk_kernels *k = head->net->spec.kernels;
     if (!hk_chain_last(head)->learnable) return;
     if (any_tile(head, true)) {
-        pass p = { head, t };
-        k->parallel(k->self, head->shards, backward_shard, &p);
+        pass p = { head, t, backward_rows };
+        k->parallel(k->self, head->shards, run_shard, &p);
     }
     if (head->learnable && head->ops->backward) head->ops->backward(head, t);
 }
