@@ -13,8 +13,8 @@
  *   hard    1 - s        Vr - U[t-1]   0
  *   none    1            0             0
  *
- * Source: Lapicque 1907, without the leak; the soft reset is the reset by subtraction of Rueckauer et
- * al., Frontiers in Neuroscience 11:682, 2017.
+ * Source: Lapicque 1907, without the leak; the soft reset is the reset by subtraction of Rueckauer
+ * et al., Frontiers in Neuroscience 11:682, 2017.
  *
  * State U [n]; learned th. Time unit: steps. Potentials: dimensionless.
  *

@@ -9,8 +9,7 @@
  *   none       U[t] = a U[t-1] + I
  *   I = g x,   g = 1, or 1 - a with input_scale 1-alpha
  *
- * Local derivatives, spikes held, b = 1 for soft B and else 0, c = 1 if the input is scaled and
- * else 0:
+ * Local derivatives, spikes held; b = 1 for soft B, else 0; c = 1 if the input is scaled, else 0:
  *
  *               dU/dU[t-1]   dU/ds          dU/dth   dU/da
  *   soft, A     a            -a th          -a s     U[t-1] - th s - c x
@@ -18,12 +17,12 @@
  *   hard        a (1 - s)    a (Vr - U')    0        v - Vr        - c x
  *   none        a            0              0        U[t-1]        - c x
  *
- * with U' = U[t-1], and dU/dx = g. Where x is not at hand it comes from U[t]: with w = U[t-1] - th
- * s (soft A), v (hard) or U[t-1], dU/da = (w - U[t] - b th s) / (1 - a).
+ * with U' = U[t-1], and dU/dx = g. Where x is not at hand it comes from U[t]: with the leaking part
+ * w = U[t-1] - th s (soft A), v (hard) or U[t-1], dU/da = (w - U[t] - b th s) / (1 - a).
  *
- * Source: convention A is the discrete neuron of Xiao et al., "Online Training Through Time for Spiking Neural
- * Networks", NeurIPS 2022, arXiv:2210.04195; B that of Bellec et al., Nature Communications
- * 11:3625, 2020. Difference: the leak itself is stored, not a time constant.
+ * Source: convention A is the discrete neuron of Xiao et al., "Online Training Through Time for
+ * Spiking Neural Networks", NeurIPS 2022, arXiv:2210.04195; B that of Bellec et al., Nature
+ * Communications 11:3625, 2020. Difference: the leak itself is stored, not a time constant.
  *
  * State U [n]; learned th, a. Time unit: steps. Potentials: dimensionless.
  *

@@ -17,7 +17,7 @@
  * where x is not at hand.
  *
  * Source: Fang et al., "Incorporating Learnable Membrane Time Constant to Enhance Learning of
- * Spiking Neural Networks", ICCV 2021, arXiv:2007.05785, with its charge equation. Difference: w may
+ * Spiking Neural Networks", ICCV 2021, arXiv:2007.05785, its charge equation. Difference: w may
  * differ between neurons where the layer allows it.
  *
  * State U [n]; learned th, w. Time unit: steps. Potentials: dimensionless.

@@ -4,7 +4,8 @@
  *   circ   phi(z) = (1 + (z/alpha)^2)^(-3/2)          F(z) = z / sqrt(1 + (z/alpha)^2)
  *
  * Sources. atan: Fang et al., "Incorporating Learnable Membrane Time Constant ...", ICCV 2021,
- * arXiv:2007.05785, slope 2. circ: Norse, whose expression for it is this one times out.
+ * arXiv:2007.05785, slope 2. circ: Norse, in a form with
+ * fewer operations.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -7,9 +7,9 @@
  *                          parted at 0 (which belongs to the left) and 1
  *
  * Sources: SpikingJelly. log_tailed_relu: Cai et al., "Deep Learning with Low Precision by
- * Half-wave Gaussian Quantization", CVPR 2017, arXiv:1702.00953. fake_numerical: the
- * difference quotient of the firing step over the distance to threshold, bounded. Its primitive is
- * given here, not there.
+ * Half-wave Gaussian Quantization", CVPR 2017, arXiv:1702.00953. fake_numerical: the difference
+ * quotient of the firing step over the distance to threshold, bounded. Its primitive is given here,
+ * not there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

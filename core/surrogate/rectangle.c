@@ -6,8 +6,8 @@
  * The open window is the closed one whose edge is the next float towards 0.
  *
  * Source: Wu et al., "Spatio-Temporal Backpropagation for Training High-Performance Spiking Neural
- * Networks", Frontiers in Neuroscience 12:331, 2018, its h1. SpikingJelly's Rect is open,
- * with alpha = 1/w.
+ * Networks", Frontiers in Neuroscience 12:331, 2018, its h1. SpikingJelly's Rect is
+ * open, with alpha = 1/w.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -5,9 +5,8 @@
  *   leaky_k_relu    phi(z) = k for z >= 0, else leak         F(z) = k z, leak z
  *   multi_level     phi(z) = 1 for 0 <= z <= levels, else 0  F(z) = min(max(z, 0), levels)
  *
- * Sources: SpikingJelly's PiecewiseLeakyReLU, LeakyKReLU and MultiLevelSpikeCount. leaky_relu:
- * Bengio et al. for the straight-through estimator, arXiv:1308.3432, which is w wide. The last
- * counts spikes there; here only its derivative is used.
+ * Sources: SpikingJelly's PiecewiseLeakyReLU, LeakyKReLU and MultiLevelSpikeCount. Difference: the
+ * last also counts spikes there; here only its derivative is used.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -9,8 +9,8 @@
  *
  * Sources. triangle: Meng et al., ICCV 2023, arXiv:2302.14311 (width 1); its width is gamma of Deng
  * et al., arXiv:2202.11946, and 1/alpha of SpikingJelly's PiecewiseQuadratic. scaled_triangle:
- * Bellec et al., Nature Communications 11:3625, 2020. thr is a constant: it
- * does not follow a threshold that is learned.
+ * Bellec et al., Nature Communications 11:3625, 2020. thr is a constant: it does not
+ * follow a threshold that is learned.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
