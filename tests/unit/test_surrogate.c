@@ -197,6 +197,9 @@ static void test_math(void **unused)
     }
     for (float x = 1e-30f; x < 1e30f; x *= 1.0037f)
         assert_true(ulps(hk_log(x), log((double)x)) < 2);
+    for (double x = 1e-300; x < 1e300; x *= 1.37)
+        near(hk_log_double(x), log(x), 1e-15, "hk_log_double", 0);
+    assert_true(hk_log_double(1) == 0 && isnan(hk_log_double((double)NAN)));
     assert_true(hk_exp(0) == 1 && hk_exp(-1e4f) == 0 && hk_exp(-INFINITY) == 0);
     assert_true(isfinite(hk_exp(1e4f)) && isnan(hk_exp(NAN)) && isnan(hk_exp_double((double)NAN)));
     assert_true(hk_log(1) == 0 && hk_sigmoid(0) == 0.5f);
