@@ -4,7 +4,7 @@
  *   vgg11_sltt   64 P 128 P 256 256 P 512 512 P 512 512 P A FC  batch norm, dropout before each P
  *   vgg11_stop   64 P 128 P 256 256 P 512 512 P 512 512 P G FC  batch norm, spiking classifier
  *
- * G is the mean over the map, A an adaptive mean of 7 x 7 that repeats values of smaller maps.
+ * G is the mean over the map, A an adaptive mean over 7 x 7 cells that repeats smaller maps.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -76,19 +76,18 @@ static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void
     const sltt_cfg *c = cfg;
     int pools = 0;
     (void)input;
-    if (c->head == ADAPTIVE) {
-        hk_layers_refuse(l,
-                         "head: adaptive needs an adaptive pooling of 7 x 7, which does not exist "
-                         "yet; set net.head: gap");
-        return;
-    }
     for (int i = 0; i < CONVS; i++) {
         hk_block_conv(l, i + 1, (hk_conv_form){ widths[i], 3, 1, 1, true, true, true });
         if (!pooled(i)) continue;
         hk_block_dropout(l, ++pools, c->dropout);
         hk_block_pool(l, pools, HK_POOL_AVG);
     }
-    hk_block_plain(l, "gap", "gap");
+    if (c->head == ADAPTIVE) {
+        hk_layers_add(l, "adaptive_avgpool2d", "cells", NULL, NULL, "size: 7");
+        hk_block_plain(l, "flatten", "flat");
+    } else {
+        hk_block_plain(l, "gap", "gap");
+    }
     hk_block_head(l, classes, true);
 }
 

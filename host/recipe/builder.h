@@ -17,9 +17,6 @@ typedef struct hk_layers hk_layers;
 void hk_layers_add(hk_layers *l, const char *type, const char *name, const char *from0,
                    const char *from1, const char *keys, ...) HK_FORMAT(6, 7);
 
-/* Gives up: the build fails with E_UNSUP and this message. */
-void hk_layers_refuse(hk_layers *l, const char *why);
-
 typedef struct hk_builder_ops {
     hk_info info;
     /* input: shape of a sample; classes: outputs of the head. */

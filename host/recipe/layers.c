@@ -315,8 +315,3 @@ void hk_layers_add(hk_layers *l, const char *type, const char *name, const char 
     memcpy(text + 1 + n, "}", 2);
     l->status = add(l, type, name, from, text, &l->error);
 }
-
-void hk_layers_refuse(hk_layers *l, const char *why)
-{
-    if (!l->status) l->status = hk_fail(&l->error, HK_E_UNSUP, "%s: %s", l->file, why);
-}
