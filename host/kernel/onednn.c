@@ -18,7 +18,6 @@
 #ifdef USE_ONEDNN
 
 #include <omp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "../base/alloc.h"
@@ -30,7 +29,9 @@ struct hki_onednn {
     dnnl_stream_t    stream;
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t ours[3], theirs[3];
-    dnnl_memory_t   *memory;     /* [copies][4]: a, w, y, scratch */
+    dnnl_primitive_t import;     /* weights from our layout; NULL: it is the same */
+    dnnl_memory_t    from, to;   /* of import                                     */
+    dnnl_memory_t   *memory;     /* [copies][4]: a, w, y, scratch                 */
     void            *scratch;
 };
 
@@ -116,6 +117,21 @@ static bool make_primitive(hki_onednn *o, const hk_conv *g, bool blocked, size_t
     return ok;
 }
 
+/* The reorder that conv_prepare repeats. */
+static bool make_import(hki_onednn *o)
+{
+    const dnnl_memory_desc_t *ours = &o->ours[HKI_W], *theirs = &o->theirs[HKI_W];
+    dnnl_primitive_desc_t pd = NULL;
+    if (dnnl_memory_desc_equal(ours, theirs)) return true;
+    bool ok = dnnl_memory_create(&o->from, ours, o->engine, DNNL_MEMORY_NONE) == dnnl_success
+              && dnnl_memory_create(&o->to, theirs, o->engine, DNNL_MEMORY_NONE) == dnnl_success
+              && dnnl_reorder_primitive_desc_create(&pd, ours, o->engine, theirs, o->engine, NULL)
+                 == dnnl_success
+              && dnnl_primitive_create(&o->import, pd) == dnnl_success;
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    return ok;
+}
+
 hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool blocked)
 {
     hki_onednn *o = hk_alloc_zero(1, sizeof *o);
@@ -128,7 +144,7 @@ hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, 
     size_t scratch = 0;
     const bool ok = dnnl_engine_create(&o->engine, dnnl_cpu, 0) == dnnl_success
                     && dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags) == dnnl_success
-                    && make_primitive(o, g, blocked, &scratch);
+                    && make_primitive(o, g, blocked, &scratch) && make_import(o);
     omp_set_num_threads(before);
     if (ok) return o;
     hki_onednn_destroy(o);
@@ -141,6 +157,9 @@ void hki_onednn_destroy(hki_onednn *o)
     for (int i = 0; o->memory && i < 4 * o->copies; i++)
         if (o->memory[i]) dnnl_memory_destroy(o->memory[i]);
     if (o->primitive) dnnl_primitive_destroy(o->primitive);
+    if (o->import) dnnl_primitive_destroy(o->import);
+    if (o->from) dnnl_memory_destroy(o->from);
+    if (o->to) dnnl_memory_destroy(o->to);
     if (o->stream) dnnl_stream_destroy(o->stream);
     if (o->engine) dnnl_engine_destroy(o->engine);
     hk_free(o->memory);
@@ -183,7 +202,15 @@ static void reorder(const hki_onednn *o, const dnnl_memory_desc_t *from_d, const
 
 void hki_onednn_import(const hki_onednn *o, hki_operand which, const float *ours, void *theirs)
 {
-    reorder(o, &o->ours[which], &o->theirs[which], ours, theirs);
+    if (which != HKI_W || !o->import) {
+        reorder(o, &o->ours[which], &o->theirs[which], ours, theirs);
+        return;
+    }
+    dnnl_memory_set_data_handle(o->from, (void *)(uintptr_t)ours);
+    dnnl_memory_set_data_handle(o->to, theirs);
+    const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, o->from }, { DNNL_ARG_TO, o->to } };
+    dnnl_primitive_execute(o->import, o->stream, 2, args);
+    dnnl_stream_wait(o->stream);
 }
 
 void hki_onednn_export(const hki_onednn *o, hki_operand which, const void *theirs, float *ours)
