@@ -149,18 +149,24 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
     return HK_OK;
 }
 
-hk_status hk_net_plan(hk_net *net, size_t bytes[HK_REGIONS], hk_error *e)
+static hk_status measure(hk_net *net, hk_error *e)
 {
     hk_mem m = { .net = net, .carve = false };
     HK_TRY(describe(net, &m, e));
     memcpy(net->bytes, m.used, sizeof net->bytes);
-    if (bytes) memcpy(bytes, m.used, sizeof net->bytes);
+    return HK_OK;
+}
+
+hk_status hk_net_plan(hk_net *net, size_t bytes[HK_REGIONS], hk_error *e)
+{
+    if (!net->base[HK_R_WORK]) HK_TRY(measure(net, e));      /* bound: keep what was handed out */
+    if (bytes) memcpy(bytes, net->bytes, sizeof net->bytes);
     return HK_OK;
 }
 
 hk_status hk_net_bind(hk_net *net, void *const base[HK_REGIONS], hk_error *e)
 {
-    HK_TRY(hk_net_plan(net, NULL, e));
+    HK_TRY(measure(net, e));
     static const char *const name[] = HK_REGION_NAMES;
     for (int r = 0; r < HK_REGIONS; r++) {
         HK_CHECK(e, base[r] || !net->bytes[r], HK_E_NOMEM, "net: region '%s' needs %zu bytes, none given",

@@ -144,16 +144,21 @@ void hk_chain_backward(hk_node *head, int t)
 
 enum { LANES = 16 };
 
-HK_CLONES static double sum_all(size_t n, const float *v)
+/* Row by row, so that the sum does not depend on how many rows a tile has. */
+HK_CLONES static void sum_rows(size_t rows, size_t c, const float *v, double *sum)
 {
-    float lane[LANES] = { 0 };
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++) lane[k] += v[i + k];
-    for (; i < n; i++) lane[i % LANES] += v[i];
-    double sum = 0;
-    for (size_t k = 0; k < LANES; k++) sum += (double)lane[k];
-    return sum;
+    double total = *sum;
+    for (size_t r = 0; r < rows; r++, v += c) {
+        float lane[LANES] = { 0 };
+        size_t i = 0;
+        for (; i + LANES <= c; i += LANES)
+            for (size_t k = 0; k < LANES; k++) lane[k] += v[i + k];
+        for (size_t k = 0; i + k < c; k++) lane[k] += v[i + k];
+        for (size_t half = LANES / 2; half; half /= 2)
+            for (size_t k = 0; k < half; k++) lane[k] += lane[k + half];
+        total += (double)lane[0];
+    }
+    *sum = total;
 }
 
 HK_CLONES static void sum_into(size_t n, const float *restrict v, double *restrict sum)
@@ -166,7 +171,7 @@ void hk_sum_tile(const hk_node *l, const hk_tile *a, double *sum, size_t groups,
     const size_t c = (size_t)l->out.shape.c;
     double *mine = sum + (size_t)a->shard * groups;
     if (groups == 1) {
-        *mine += sum_all(a->rows * c, v);
+        sum_rows(a->rows, c, v, mine);
     } else if (groups == c) {
         for (size_t r = 0; r < a->rows; r++) sum_into(c, v + r * c, mine);
     } else {
