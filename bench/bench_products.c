@@ -17,7 +17,7 @@
 #include "../host/base/alloc.h"
 #include "../host/kernel/vendor.h"
 
-/* ---- timing ----------------------------------------------------------------------------------- */
+/* ---- timing ---------------------------------------------------------------------------------- */
 
 enum { REPEATS_MOST = 101 };
 
@@ -43,14 +43,16 @@ static void summary(samples *s, double *median, double *spread)
     *spread = s->t[s->n * 3 / 4] - s->t[s->n / 4];
 }
 
-/* ---- operands ----------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static const struct layer { int32_t size, ci, co; } layers[] = {
     { 32, 64, 128 }, { 16, 256, 256 }, { 8, 512, 512 }, { 4, 512, 512 },
 };
 static const double activities[] = { 0.02, 0.05, 0.10, 0.20, 0.30 };
 
-enum way { FORWARD_BITS, WEIGHT_BITS, WEIGHT_TRACES, FORWARD_DENSE, INPUT_DENSE, WEIGHT_DENSE, WAYS };
+enum way {
+    FORWARD_BITS, WEIGHT_BITS, WEIGHT_TRACES, FORWARD_DENSE, INPUT_DENSE, WEIGHT_DENSE, WAYS
+};
 static const char *const way_name[WAYS] = { "forward bits", "weights bits", "weights traces",
                                             "forward dense", "input dense", "weights dense" };
 static const hki_direction direction_of[WAYS] = { HKI_FORWARD, HKI_WEIGHT, HKI_WEIGHT,
@@ -88,10 +90,12 @@ static void operands_close(operands *o)
     memset(o, 0, sizeof *o);
 }
 
-static hk_status operands_open(operands *o, struct layer l, int32_t batch, const hk_kernels *k, hk_error *e)
+static hk_status operands_open(operands *o, struct layer l, int32_t batch, const hk_kernels *k,
+                               hk_error *e)
 {
-    o->g = (hk_conv){ .batch = batch, .hi = l.size, .wi = l.size, .ci = l.ci, .ho = l.size, .wo = l.size,
-                      .co = l.co, .kh = 3, .kw = 3, .sh = 1, .sw = 1, .ph = 1, .pw = 1, .groups = 1 };
+    o->g = (hk_conv){ .batch = batch, .hi = l.size, .wi = l.size, .ci = l.ci,
+                      .ho = l.size, .wo = l.size, .co = l.co, .kh = 3, .kw = 3,
+                      .sh = 1, .sw = 1, .ph = 1, .pw = 1, .groups = 1 };
     const size_t rows = (size_t)batch * (size_t)l.size * (size_t)l.size;
     o->nx = rows * (size_t)l.ci;
     o->ny = rows * (size_t)l.co;
@@ -110,8 +114,8 @@ static hk_status operands_open(operands *o, struct layer l, int32_t batch, const
     o->bits = hk_alloc_zero(o->nbits, 4);
     o->packed = hk_alloc(most.packed);
     o->work = hk_alloc(most.work);
-    HK_CHECK(e, o->x && o->y && o->dy && o->dx && o->w && o->dw && o->bits && o->packed && o->work, HK_E_NOMEM,
-             "bench: no memory for a layer of %d to %d channels", l.ci, l.co);
+    HK_CHECK(e, o->x && o->y && o->dy && o->dx && o->w && o->dw && o->bits && o->packed && o->work,
+             HK_E_NOMEM, "bench: no memory for a layer of %d to %d channels", l.ci, l.co);
     uint64_t seed = 7;
     for (size_t i = 0; i < o->nw; i++) o->w[i] = 0.1f * uniform(&seed);
     for (size_t i = 0; i < o->ny; i++) o->dy[i] = uniform(&seed);
@@ -152,7 +156,7 @@ static void prepare(const hk_kernels *k, const operands *o)
     k->conv_prepare(k->self, &a, HK_F32, true);
 }
 
-/* ---- verification ------------------------------------------------------------------------------- */
+/* ---- verification ---------------------------------------------------------------------------- */
 
 static bool near(const float *got, const float *want, size_t n)
 {
@@ -166,8 +170,8 @@ static bool near(const float *got, const float *want, size_t n)
 
 static hk_status verify(const bench *b, const operands *o, const char *layer, hk_error *e)
 {
-    static const enum way ways[] = { FORWARD_BITS, WEIGHT_BITS, WEIGHT_TRACES, FORWARD_DENSE, INPUT_DENSE,
-                                     WEIGHT_DENSE };
+    static const enum way ways[] = { FORWARD_BITS,  WEIGHT_BITS, WEIGHT_TRACES,
+                                     FORWARD_DENSE, INPUT_DENSE, WEIGHT_DENSE };
     const size_t most = o->nx > o->ny ? o->nx : o->ny, n = most > o->nw ? most : o->nw;
     float *keep = hk_alloc(4 * n);
     HK_CHECK(e, keep, HK_E_NOMEM, "bench: no memory for %zu bytes", 4 * n);
@@ -185,16 +189,18 @@ static hk_status verify(const bench *b, const operands *o, const char *layer, hk
         good = near(out, keep, count);
     }
     hk_free(keep);
-    HK_CHECK(e, good, HK_E_NUM, "bench: %s of %s differs from the definition", way_name[ways[i - 1]], layer);
+    HK_CHECK(e, good, HK_E_NUM, "bench: %s of %s differs from the definition",
+             way_name[ways[i - 1]], layer);
     return HK_OK;
 }
 
-/* ---- marks -------------------------------------------------------------------------------------- */
+/* ---- marks ----------------------------------------------------------------------------------- */
 
 static void run_mark(const bench *b, hki_direction way)
 {
     static const enum way own[3] = { FORWARD_DENSE, INPUT_DENSE, WEIGHT_DENSE };
-    if (b->mark[way]) hki_onednn_run(b->mark[way], 0, b->theirs[way][0], b->theirs[way][1], b->theirs[way][2]);
+    if (b->mark[way])
+        hki_onednn_run(b->mark[way], 0, b->theirs[way][0], b->theirs[way][1], b->theirs[way][2]);
     else call(&b->dense.table, &b->o, own[way]);
 }
 
@@ -215,7 +221,8 @@ static bool open_mark(bench *b, hki_direction way, bool blocked)
     b->mark[way] = hki_onednn_create(&o->g, way, b->dense.table.workers, 1, blocked);
     bool good = b->mark[way] != NULL;
     for (int i = 0; good && i < 3; i++)
-        good = (b->theirs[way][i] = hk_alloc_zero(1, hki_onednn_bytes(b->mark[way], (hki_operand)i))) != NULL;
+        good = (b->theirs[way][i] =
+                    hk_alloc_zero(1, hki_onednn_bytes(b->mark[way], (hki_operand)i))) != NULL;
     if (!good) {
         close_mark(b, way);
         return false;
@@ -250,17 +257,19 @@ static void choose_mark(bench *b, hki_direction way)
     open_mark(b, way, blocked);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void name_mark(const bench *b, hki_direction way, char *out, size_t cap)
 {
     if (b->mark[way])
-        hk_format(out, cap, "oneDNN %s, %s", hki_onednn_version(), b->blocked[way] ? "own layout" : "nhwc");
+        hk_format(out, cap, "oneDNN %s, %s", hki_onednn_version(),
+                  b->blocked[way] ? "own layout" : "nhwc");
     else hk_format(out, cap, "dense here");
 }
 
 /* One row for each way first..last-1, marks of the directions that they have. */
-static void measure(const bench *b, double activity, enum way first, enum way last, hk_bench_row *rows)
+static void measure(const bench *b, double activity, enum way first, enum way last,
+                    hk_bench_row *rows)
 {
     samples own[WAYS] = { 0 }, mark[3] = { 0 };
     for (int r = -1; r < b->repeats; r++)                /* the first round only warms up */
@@ -289,8 +298,8 @@ static void measure(const bench *b, double activity, enum way first, enum way la
     }
 }
 
-static hk_status bench_layer(bench *b, struct layer l, int32_t batch, hk_bench_row *rows, int cap, int *n,
-                             hk_error *e)
+static hk_status bench_layer(bench *b, struct layer l, int32_t batch, hk_bench_row *rows, int cap,
+                             int *n, hk_error *e)
 {
     HK_TRY(operands_open(&b->o, l, 1, &b->dense.table, e));
     char name[32];
@@ -303,7 +312,8 @@ static hk_status bench_layer(bench *b, struct layer l, int32_t batch, hk_bench_r
     prepare(&b->dense.table, &b->o);
     operands_fill(&b->o, 1.0);
     for (int d = 0; d < 3; d++) choose_mark(b, (hki_direction)d);
-    for (int i = 0; i < HK_COUNT(activities) && *n + FORWARD_DENSE <= cap; i++, *n += FORWARD_DENSE) {
+    for (int i = 0; i < HK_COUNT(activities) && *n + FORWARD_DENSE <= cap;
+         i++, *n += FORWARD_DENSE) {
         operands_fill(&b->o, activities[i]);
         measure(b, activities[i], FORWARD_BITS, FORWARD_DENSE, rows + *n);
     }
@@ -315,7 +325,8 @@ static hk_status bench_layer(bench *b, struct layer l, int32_t batch, hk_bench_r
     return HK_OK;
 }
 
-hk_status hk_bench_products(const hk_bench_products_cfg *cfg, hk_bench_row *rows, int cap, int *n, hk_error *e)
+hk_status hk_bench_products(const hk_bench_products_cfg *cfg, hk_bench_row *rows, int cap, int *n,
+                            hk_error *e)
 {
     bench b = { .repeats = cfg->repeats > 0 ? cfg->repeats : 11 };
     if (b.repeats > REPEATS_MOST) b.repeats = REPEATS_MOST;

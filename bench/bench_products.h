@@ -30,6 +30,7 @@ enum { HK_BENCH_ROWS = 256 };
 /* Writes at most cap rows (HK_BENCH_ROWS are enough) and their number.
  * E_NOMEM  no memory for operands
  * E_NUM    a product differs from the definition by more than rounding: nothing is timed */
-hk_status hk_bench_products(const hk_bench_products_cfg *cfg, hk_bench_row *rows, int cap, int *n, hk_error *e);
+hk_status hk_bench_products(const hk_bench_products_cfg *cfg, hk_bench_row *rows, int cap, int *n,
+                            hk_error *e);
 
 #endif

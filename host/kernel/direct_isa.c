@@ -1,9 +1,9 @@
-/* Dense maps: a direct convolution on the input where it lies. Bits and counts are turned into floats
- * first, one block at a time.
+/* Dense maps: a direct convolution on the input where it lies. Bits and counts are turned into
+ * floats first, one block at a time.
  *
- * The window of one output over one tap row is one run of at most kw * c floats of the input, and so
- * are the packed weights of the tap row: a plain dot product over K = kw * c for each of TILE channels.
- * At the border the run is shorter; columns with the same run are taken together.
+ * The window of one output over one tap row is one run of at most kw * c floats of the input, and
+ * so are the packed weights of the tap row: a plain dot product over K = kw * c for each of TILE
+ * channels. At the border the run is shorter; columns with the same run are taken together.
  *
  *   for each tile of output channels
  *     for each tap row p, for each piece of at most DEPTH of K      weights of it stay in L2
@@ -77,9 +77,9 @@ static void open_input(direct *d, float *copy)
 /* Up to ROWS positions: where their runs begin, and their sums. */
 typedef struct group { const float *a[ROWS]; float *acc[ROWS]; int n; } group;
 
-/* acc[r][..] += sum_k a[r][k] b[k][..] for rows rows and cols vectors; rows of b are width apart. */
-HK_INLINE void multiply(const int rows, const int cols, const group *g, const float *b, size_t depth, size_t width,
-                        size_t at)
+/* acc[r][..] += sum_k a[r][k] b[k][..], rows x cols vectors; rows of b are width floats apart. */
+HK_INLINE void multiply(const int rows, const int cols, const group *g, const float *b,
+                        size_t depth, size_t width, size_t at)
 {
     const float *a[ROWS];
     vf sum[ROWS][COLS];
@@ -105,11 +105,13 @@ HK_INLINE void multiply(const int rows, const int cols, const group *g, const fl
     for (int r = 0; r < rows; r++) {
         if (r >= g->n) continue;
         HK_UNROLL
-        for (int i = 0; i < cols; i++) vstore(g->acc[r] + at + i * VL, vload(g->acc[r] + at + i * VL) + sum[r][i]);
+        for (int i = 0; i < cols; i++)
+            vstore(g->acc[r] + at + i * VL, vload(g->acc[r] + at + i * VL) + sum[r][i]);
     }
 }
 
-HK_INLINE void multiply_rows(const int rows, const group *g, const float *b, size_t depth, size_t width)
+HK_INLINE void multiply_rows(const int rows, const group *g, const float *b, size_t depth,
+                             size_t width)
 {
     size_t i = 0;
     for (; i + COLS * VL <= width; i += COLS * VL) multiply(rows, COLS, g, b, depth, width, i);
@@ -126,10 +128,10 @@ static __attribute__((noinline)) void flush(group *g, const float *b, size_t dep
     g->n = 0;
 }
 
-/* Floats from .. from+depth-1 of the windows over tap row p, for columns v .. end-1; all of them lie
- * inside the map. b: packed weights of float `from`. */
-static void add_columns(const direct *d, int32_t p, int32_t v, int32_t end, size_t from, size_t depth,
-                        const float *b, size_t width)
+/* Floats from .. from+depth-1 of the windows over tap row p, for columns v .. end-1; all of them
+ * lie inside the map. b: packed weights of float `from`. */
+static void add_columns(const direct *d, int32_t p, int32_t v, int32_t end, size_t from,
+                        size_t depth, const float *b, size_t width)
 {
     const hki_map *m = d->m;
     const size_t c = (size_t)m->c, row = (size_t)m->w * c;
@@ -151,15 +153,18 @@ static void add_columns(const direct *d, int32_t p, int32_t v, int32_t end, size
 }
 
 /* One piece of K of one tap row; b: packed weights of the tap row. */
-static void add_piece(const direct *d, int32_t p, size_t from, size_t depth, const float *b, size_t width)
+static void add_piece(const direct *d, int32_t p, size_t from, size_t depth, const float *b,
+                      size_t width)
 {
     const hki_map *m = d->m;
     for (int32_t v = 0, end; v < m->nv; v = end) {
         const int32_t x = v * m->sx + m->ox, lo = hki_max(-x, 0), hi = hki_min(m->w - x, m->kw);
         end = v + 1;
         if (lo == 0 && hi == m->kw) end = hki_min(m->nv, v + (m->w - m->kw - x) / m->sx + 1);
-        const size_t first = (size_t)lo * (size_t)m->c, last = (size_t)hki_max(hi, 0) * (size_t)m->c;
-        const size_t at = first > from ? first : from, stop = last < from + depth ? last : from + depth;
+        const size_t first = (size_t)lo * (size_t)m->c;
+        const size_t last = (size_t)hki_max(hi, 0) * (size_t)m->c;
+        const size_t at = first > from ? first : from;
+        const size_t stop = last < from + depth ? last : from + depth;
         if (at < stop) add_columns(d, p, v, end, at, stop - at, b + at * width, width);
     }
 }
@@ -184,7 +189,8 @@ void HK_NAME(hki_direct)(void *task, int i, int worker)
         memset(d.acc, 0, positions * width * sizeof *d.acc);
         for (int32_t p = 0; p < m->kh; p++)
             for (size_t at = 0; at < run; at += DEPTH)
-                add_piece(&d, p, at, run - at < DEPTH ? run - at : DEPTH, w + (size_t)p * run * width, width);
+                add_piece(&d, p, at, run - at < DEPTH ? run - at : DEPTH,
+                          w + (size_t)p * run * width, width);
         store_tile(m, &d.k, d.acc, tile, (int)width);
     }
 }

@@ -1,10 +1,10 @@
 /* Event-driven maps: one row of packed weights is added for each input value that is not zero.
  *
- * First the block's input is turned into lists. The list of (input row, chunk of channels) holds the
- * values of all columns, in order, so that the window of one output position over that row is one
- * piece of it, from column to column: a loop over the window knows its length and takes no branch
- * per word of bits. An entry is (xi * c + channel) * STEP; the row of weights that it means lies at
- * that distance from the tap row's base, moved back by the window's first column.
+ * First the block's input is turned into lists. The list of (input row, chunk of channels) holds
+ * the values of all columns, in order, so that the window of one output position over that row is
+ * one piece of it, from column to column: a loop over the window knows its length and takes no
+ * branch per word of bits. An entry is (xi * c + channel) * STEP; the row of weights that it
+ * means lies at that distance from the tap row's base, moved back by the window's first column.
  *
  *   for each tile of output channels             the tile of one position fits the registers
  *     for each chunk of input channels           the weights of a chunk and a tap row stay in L1,
@@ -75,7 +75,8 @@ static void build(const events *e)
     const hki_map *m = e->m;
     for (int32_t s = 0; s < e->k.nb; s++)
         for (int32_t y = 0; y < e->rows; y++) {
-            const size_t at = ((size_t)(e->k.b + s) * (size_t)m->h + (size_t)(e->ylo + y)) * (size_t)m->w;
+            const size_t at =
+                ((size_t)(e->k.b + s) * (size_t)m->h + (size_t)(e->ylo + y)) * (size_t)m->w;
             const char *in = (const char *)m->in.data + at * m->pitch;
             const size_t row = (size_t)s * (size_t)e->rows + (size_t)y;
             if (m->in.kind == HK_BITS) build_row(e, HK_BITS, in, row);
@@ -129,7 +130,8 @@ HK_INLINE void add_tile(const int nv, const int with_value, const events *e, con
         const int32_t y = e->k.y + u * m->sy + p;
         if (y < 0 || y >= m->h) continue;
         const size_t row = (size_t)(s * e->rows + y - e->ylo);
-        add_row(nv, with_value, e, e->start + (row * (size_t)e->chunks + (size_t)k) * ((size_t)m->w + 1),
+        add_row(nv, with_value, e,
+                e->start + (row * (size_t)e->chunks + (size_t)k) * ((size_t)m->w + 1),
                 weights + (size_t)p * (size_t)m->kw * (size_t)m->c * width,
                 e->acc + (size_t)(s * e->k.ru + u) * (size_t)m->nv * width);
     }
@@ -156,7 +158,9 @@ void HK_NAME(hki_events)(void *task, int i, int worker)
 {
     const hki_task *t = task;
     const hki_map *m = t->map;
-    events e = { .m = m, .k = hki_block_at(m, i / t->groups), .chunks = (m->c + m->chunk - 1) / m->chunk };
+    events e = { .m = m,
+                 .k = hki_block_at(m, i / t->groups),
+                 .chunks = (m->c + m->chunk - 1) / m->chunk };
     e.ylo = hki_max(e.k.y, 0);
     e.rows = hki_max(hki_min(e.k.y + e.k.rows, m->h) - e.ylo, 0);
     carve(&e, t->scratch + (size_t)worker * t->scratch_bytes);

@@ -38,13 +38,14 @@ static void input_sample(void *arg, int b, int worker)
     const size_t out = (size_t)g.ho * (size_t)g.wo * (size_t)g.co;
     g.batch = 1;
     one.g = &g;
-    hk_kernels_ref.conv_backward_input(NULL, &one, t->dy + (size_t)b * out, t->out + (size_t)b * in);
+    hk_kernels_ref.conv_backward_input(NULL, &one, t->dy + (size_t)b * out,
+                                       t->out + (size_t)b * in);
 }
 
 static float stored(const unsigned char *row, hk_kind kind, size_t c)
 {
     switch (kind) {
-    case HK_BITS:   return (float)((((const uint32_t *)(const void *)row)[c / 32] >> (c % 32)) & 1u);
+    case HK_BITS: return (float)((((const uint32_t *)(const void *)row)[c / 32] >> (c % 32)) & 1u);
     case HK_COUNTS: return (float)row[c];
     default:        return ((const float *)(const void *)row)[c];
     }
@@ -59,13 +60,15 @@ static void weight_row(void *arg, int i, int worker)
     const int cig = g->ci / g->groups, cog = g->co / g->groups;
     const int ci = i % g->ci, q = i / g->ci % g->kw, p = i / g->ci / g->kw, first = ci / cig * cog;
     const size_t pitch = hk_row_bytes(t->x.kind, (size_t)g->ci);
-    float *w = t->out + ((size_t)(p * g->kw + q) * (size_t)cig + (size_t)(ci % cig)) * (size_t)g->co;
+    float *w =
+        t->out + ((size_t)(p * g->kw + q) * (size_t)cig + (size_t)(ci % cig)) * (size_t)g->co;
     for (int b = 0; b < g->batch; b++)
     for (int yo = 0; yo < g->ho; yo++) {
         const int y = yo * g->sh + p - g->ph;
         if (y < 0 || y >= g->hi) continue;
         const size_t in = ((size_t)b * (size_t)g->hi + (size_t)y) * (size_t)g->wi;
-        const float *d = t->dy + ((size_t)b * (size_t)g->ho + (size_t)yo) * (size_t)g->wo * (size_t)g->co;
+        const float *d =
+            t->dy + ((size_t)b * (size_t)g->ho + (size_t)yo) * (size_t)g->wo * (size_t)g->co;
         for (int xo = 0; xo < g->wo; xo++, d += g->co) {
             const int x = xo * g->sw + q - g->pw;
             if (x < 0 || x >= g->wi) continue;
@@ -89,7 +92,8 @@ void hki_generic_input(const hk_kernels *k, const hk_conv_args *a, const float *
     k->parallel(k->self, a->g->batch, input_sample, &t);
 }
 
-void hki_generic_weight(const hk_kernels *k, const hk_conv_args *a, hk_view x, const float *dy, float *dw)
+void hki_generic_weight(const hk_kernels *k, const hk_conv_args *a, hk_view x, const float *dy,
+                        float *dw)
 {
     generic_task t = { .a = a, .x = x, .dy = dy, .out = dw };
     k->parallel(k->self, a->g->kh * a->g->kw * a->g->ci, weight_row, &t);

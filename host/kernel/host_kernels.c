@@ -44,7 +44,8 @@ const char *hk_dense_name(hk_dense_by dense)
 
 const char *hk_vendor_version(hk_dense_by dense)
 {
-    return dense == HK_DENSE_ONEDNN ? hki_onednn_version() : dense == HK_DENSE_CBLAS ? hki_cblas_version() : NULL;
+    if (dense == HK_DENSE_ONEDNN) return hki_onednn_version();
+    return dense == HK_DENSE_CBLAS ? hki_cblas_version() : NULL;
 }
 
 static void parallel(void *self, int n, void (*body)(void *, int, int), void *arg)
@@ -67,8 +68,9 @@ static hk_isa_level best_isa(int32_t limit)
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = HK_LEVEL_AVX2;
-    if (best == HK_LEVEL_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    if (best == HK_LEVEL_AVX2 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq"))
         best = HK_LEVEL_AVX512;
 #endif
     return limit != HK_LEVEL_AUTO && (int)best > limit ? (hk_isa_level)limit : best;

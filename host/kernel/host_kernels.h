@@ -14,7 +14,9 @@
 
 #include "../../core/kernel/kernel.h"
 
-typedef enum hk_isa_level { HK_LEVEL_AUTO, HK_LEVEL_SSE2, HK_LEVEL_AVX2, HK_LEVEL_AVX512 } hk_isa_level;
+typedef enum hk_isa_level {
+    HK_LEVEL_AUTO, HK_LEVEL_SSE2, HK_LEVEL_AVX2, HK_LEVEL_AVX512
+} hk_isa_level;
 typedef enum hk_dense_by {
     HK_DENSE_AUTO, HK_DENSE_OWN, HK_DENSE_ONEDNN, HK_DENSE_CBLAS, HK_DENSE_REF
 } hk_dense_by;

@@ -1,6 +1,7 @@
 /* Lists of the stored values that are not zero, for events_isa.c. One entry per value: its place
- * (first + channel) * STEP, and the value itself unless it is a bit. Functions append to a list that
- * holds n entries and return the new length; they may write up to HKI_SLACK entries beyond it.
+ * (first + channel) * STEP, and the value itself unless it is a bit. Functions append to a list
+ * that holds n entries and return the new length; they may write up to HKI_SLACK entries beyond
+ * it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,13 +19,14 @@ enum { STEP = TILE / 2 };
 
 HK_INLINE __m512i places(uint32_t first)
 {
-    const __m512i lane = _mm512_set_epi32(15 * STEP, 14 * STEP, 13 * STEP, 12 * STEP, 11 * STEP, 10 * STEP,
-                                          9 * STEP, 8 * STEP, 7 * STEP, 6 * STEP, 5 * STEP, 4 * STEP,
-                                          3 * STEP, 2 * STEP, STEP, 0);
+    const __m512i lane = _mm512_set_epi32(15 * STEP, 14 * STEP, 13 * STEP, 12 * STEP, 11 * STEP,
+                                          10 * STEP, 9 * STEP, 8 * STEP, 7 * STEP, 6 * STEP,
+                                          5 * STEP, 4 * STEP, 3 * STEP, 2 * STEP, STEP, 0);
     return _mm512_add_epi32(lane, _mm512_set1_epi32((int)(first * STEP)));
 }
 
-HK_INLINE size_t append_bits(uint32_t *list, size_t n, const uint32_t *word, int words, uint32_t first)
+HK_INLINE size_t append_bits(uint32_t *list, size_t n, const uint32_t *word, int words,
+                             uint32_t first)
 {
     for (int i = 0; i < words; i++, first += 32) {
         const uint32_t bits = word[i];
@@ -38,7 +40,8 @@ HK_INLINE size_t append_bits(uint32_t *list, size_t n, const uint32_t *word, int
     return n;
 }
 
-HK_INLINE size_t append_lanes(uint32_t *list, float *value, size_t n, __m512 v, __mmask16 in, uint32_t first)
+HK_INLINE size_t append_lanes(uint32_t *list, float *value, size_t n, __m512 v, __mmask16 in,
+                              uint32_t first)
 {
     const __mmask16 m = _mm512_mask_cmp_ps_mask(in, v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
     _mm512_storeu_si512(list + n, _mm512_maskz_compress_epi32(m, places(first)));
@@ -50,17 +53,19 @@ HK_INLINE size_t append_floats(uint32_t *list, float *value, size_t n, const flo
                                uint32_t first)
 {
     for (int i = 0; i < count; i += 16) {
-        const __mmask16 in = count - i < 16 ? (__mmask16)((1u << (count - i)) - 1) : (__mmask16)0xffff;
+        const __mmask16 in =
+            count - i < 16 ? (__mmask16)((1u << (count - i)) - 1) : (__mmask16)0xffff;
         n = append_lanes(list, value, n, _mm512_maskz_loadu_ps(in, x + i), in, first + (uint32_t)i);
     }
     return n;
 }
 
-HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const unsigned char *x, int count,
-                               uint32_t first)
+HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const unsigned char *x,
+                               int count, uint32_t first)
 {
     for (int i = 0; i < count; i += 16) {
-        const __mmask16 in = count - i < 16 ? (__mmask16)((1u << (count - i)) - 1) : (__mmask16)0xffff;
+        const __mmask16 in =
+            count - i < 16 ? (__mmask16)((1u << (count - i)) - 1) : (__mmask16)0xffff;
         const __m512i wide = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(in, x + i));
         n = append_lanes(list, value, n, _mm512_cvtepi32_ps(wide), in, first + (uint32_t)i);
     }
@@ -69,7 +74,8 @@ HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const uns
 
 #else
 
-HK_INLINE size_t append_bits(uint32_t *list, size_t n, const uint32_t *word, int words, uint32_t first)
+HK_INLINE size_t append_bits(uint32_t *list, size_t n, const uint32_t *word, int words,
+                             uint32_t first)
 {
     for (int i = 0; i < words; i++, first += 32)
         for (uint32_t bits = word[i]; bits; bits &= bits - 1)
@@ -89,8 +95,8 @@ HK_INLINE size_t append_floats(uint32_t *list, float *value, size_t n, const flo
     return n;
 }
 
-HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const unsigned char *x, int count,
-                               uint32_t first)
+HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const unsigned char *x,
+                               int count, uint32_t first)
 {
     for (int i = 0; i < count; i++) {
         list[n] = (first + (uint32_t)i) * STEP;
@@ -103,13 +109,15 @@ HK_INLINE size_t append_counts(uint32_t *list, float *value, size_t n, const uns
 #endif
 
 /* Channels c0 .. c0+count-1 of one position, whatever its kind; c0 is a multiple of 32. */
-HK_INLINE size_t append_position(uint32_t *list, float *value, size_t n, hk_kind kind, const char *row,
-                                 int c0, int count, uint32_t first)
+HK_INLINE size_t append_position(uint32_t *list, float *value, size_t n, hk_kind kind,
+                                 const char *row, int c0, int count, uint32_t first)
 {
     switch (kind) {
     case HK_BITS:
-        return append_bits(list, n, (const uint32_t *)(const void *)row + c0 / 32, (count + 31) / 32, first);
-    case HK_COUNTS: return append_counts(list, value, n, (const unsigned char *)row + c0, count, first);
+        return append_bits(list, n, (const uint32_t *)(const void *)row + c0 / 32,
+                           (count + 31) / 32, first);
+    case HK_COUNTS:
+        return append_counts(list, value, n, (const unsigned char *)row + c0, count, first);
     default:
         return append_floats(list, value, n, (const float *)(const void *)row + c0, count, first);
     }

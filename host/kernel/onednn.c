@@ -1,8 +1,9 @@
-/* oneDNN 2.x through its C interface, and nothing else of this project knows it. Without the library,
- * or with version 3 and later, whose interface differs, the functions say no.
+/* oneDNN 2.x through its C interface, and nothing else of this project knows it. Without the
+ * library, or with version 3 and later, whose interface differs, the functions say no.
  *
- * Primitives are made on as many OpenMP threads as they will run on, because they fix their partition
- * then; scratch is ours, one per copy, because the library's own belongs to the creating thread.
+ * Primitives are made on as many OpenMP threads as they will run on, because they fix their
+ * partition then; scratch is ours, one per copy, because the library's own belongs to the
+ * creating thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -43,7 +44,8 @@ const char *hki_onednn_version(void)
 }
 
 /* Descriptors of x, w, y of the forward convolution: tags for signals and for weights. */
-static bool describe(dnnl_memory_desc_t d[3], const hk_conv *g, dnnl_format_tag_t signal, dnnl_format_tag_t weight)
+static bool describe(dnnl_memory_desc_t d[3], const hk_conv *g, dnnl_format_tag_t signal,
+                     dnnl_format_tag_t weight)
 {
     const dnnl_dims_t x = { g->batch, g->ci, g->hi, g->wi }, w = { g->co, g->ci, g->kh, g->kw };
     const dnnl_dims_t y = { g->batch, g->co, g->ho, g->wo };
@@ -62,13 +64,14 @@ static dnnl_status_t operation(dnnl_convolution_desc_t *op, hki_direction way, c
     const dnnl_alg_kind_t alg = dnnl_convolution_direct;
     switch (way) {
     case HKI_INPUT:
-        return dnnl_convolution_backward_data_desc_init(op, alg, &d[0], &d[1], &d[2], stride, left, right);
+        return dnnl_convolution_backward_data_desc_init(op, alg, &d[0], &d[1], &d[2], stride, left,
+                                                        right);
     case HKI_WEIGHT:
-        return dnnl_convolution_backward_weights_desc_init(op, alg, &d[0], &d[1], NULL, &d[2], stride, left,
-                                                           right);
+        return dnnl_convolution_backward_weights_desc_init(op, alg, &d[0], &d[1], NULL, &d[2],
+                                                           stride, left, right);
     default:
-        return dnnl_convolution_forward_desc_init(op, dnnl_forward_training, alg, &d[0], &d[1], NULL, &d[2],
-                                                  stride, left, right);
+        return dnnl_convolution_forward_desc_init(op, dnnl_forward_training, alg, &d[0], &d[1],
+                                                  NULL, &d[2], stride, left, right);
     }
 }
 
@@ -78,23 +81,26 @@ static bool make_primitive(hki_onednn *o, const hk_conv *g, bool blocked, size_t
     dnnl_convolution_desc_t op, forward;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t hint = NULL, pd = NULL;
-    bool ok = describe(any, g, blocked ? dnnl_format_tag_any : dnnl_nhwc, dnnl_format_tag_any)
-              && dnnl_primitive_attr_create(&attr) == dnnl_success
-              && dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success
-              && operation(&forward, HKI_FORWARD, g, any) == dnnl_success
-              && dnnl_primitive_desc_create(&hint, &forward, attr, o->engine, NULL) == dnnl_success
-              && operation(&op, o->way, g, any) == dnnl_success
-              && dnnl_primitive_desc_create(&pd, &op, attr, o->engine, hint) == dnnl_success
-              && dnnl_primitive_create(&o->primitive, pd) == dnnl_success;
+    bool ok =
+        describe(any, g, blocked ? dnnl_format_tag_any : dnnl_nhwc, dnnl_format_tag_any) &&
+        dnnl_primitive_attr_create(&attr) == dnnl_success &&
+        dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success &&
+        operation(&forward, HKI_FORWARD, g, any) == dnnl_success &&
+        dnnl_primitive_desc_create(&hint, &forward, attr, o->engine, NULL) == dnnl_success &&
+        operation(&op, o->way, g, any) == dnnl_success &&
+        dnnl_primitive_desc_create(&pd, &op, attr, o->engine, hint) == dnnl_success &&
+        dnnl_primitive_create(&o->primitive, pd) == dnnl_success;
     if (ok) {
         const dnnl_query_t x = o->way == HKI_INPUT ? dnnl_query_diff_src_md : dnnl_query_src_md;
-        const dnnl_query_t w = o->way == HKI_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+        const dnnl_query_t w =
+            o->way == HKI_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
         const dnnl_query_t y = o->way == HKI_FORWARD ? dnnl_query_dst_md : dnnl_query_diff_dst_md;
         const bool swap = o->way == HKI_INPUT;           /* a is dy, y is dx */
         o->theirs[HKI_A] = *dnnl_primitive_desc_query_md(pd, swap ? y : x, 0);
         o->theirs[HKI_W] = *dnnl_primitive_desc_query_md(pd, w, 0);
         o->theirs[HKI_Y] = *dnnl_primitive_desc_query_md(pd, swap ? x : y, 0);
-        *scratch = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+        *scratch = dnnl_memory_desc_get_size(
+            dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
         dnnl_memory_desc_t own[3];
         ok = describe(own, g, dnnl_nhwc, dnnl_hwio);
         o->ours[HKI_A] = own[swap ? 2 : 0];
@@ -132,7 +138,8 @@ static bool make_import(hki_onednn *o)
     return ok;
 }
 
-hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool blocked)
+hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies,
+                              bool blocked)
 {
     hki_onednn *o = hk_alloc_zero(1, sizeof *o);
     if (!o) return NULL;
@@ -142,9 +149,10 @@ hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, 
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads);
     size_t scratch = 0;
-    const bool ok = dnnl_engine_create(&o->engine, dnnl_cpu, 0) == dnnl_success
-                    && dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags) == dnnl_success
-                    && make_primitive(o, g, blocked, &scratch) && make_import(o);
+    const bool ok =
+        dnnl_engine_create(&o->engine, dnnl_cpu, 0) == dnnl_success &&
+        dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags) == dnnl_success &&
+        make_primitive(o, g, blocked, &scratch) && make_import(o);
     omp_set_num_threads(before);
     if (ok) return o;
     hki_onednn_destroy(o);
@@ -177,8 +185,8 @@ bool hki_onednn_same_weights(const hki_onednn *o, const hki_onednn *p)
     return dnnl_memory_desc_equal(&o->theirs[HKI_W], &p->theirs[HKI_W]);
 }
 
-static void reorder(const hki_onednn *o, const dnnl_memory_desc_t *from_d, const dnnl_memory_desc_t *to_d,
-                    const void *from, void *to)
+static void reorder(const hki_onednn *o, const dnnl_memory_desc_t *from_d,
+                    const dnnl_memory_desc_t *to_d, const void *from, void *to)
 {
     if (dnnl_memory_desc_equal(from_d, to_d)) {
         memcpy(to, from, dnnl_memory_desc_get_size(from_d));
@@ -243,7 +251,8 @@ void hki_onednn_run(const hki_onednn *o, int copy, const void *a, void *w, void 
 
 const char *hki_onednn_version(void) { return NULL; }
 
-hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool blocked)
+hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies,
+                              bool blocked)
 {
     (void)g, (void)way, (void)threads, (void)copies, (void)blocked;
     return NULL;

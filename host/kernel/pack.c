@@ -49,7 +49,8 @@ static void transpose(float *to, const float *from, size_t n, size_t co, size_t 
         for (size_t c = 0; c < n; c++)
             for (size_t i = o; i < end; i++) to[i * width + c] = from[c * co + i];
         if (n < width)
-            for (size_t i = o; i < end; i++) memset(to + i * width + n, 0, (width - n) * sizeof *to);
+            for (size_t i = o; i < end; i++)
+                memset(to + i * width + n, 0, (width - n) * sizeof *to);
     }
 }
 
@@ -76,17 +77,20 @@ static void input_tap(void *arg, int i, int worker)
     const size_t ci = (size_t)g->ci, first = (size_t)t * (size_t)tile;
     const size_t tap = (size_t)((kh - 1 - p / g->sh) * kw + kw - 1 - q / g->sw);
     const float *from = k->w + ((size_t)(p * g->kw + q) * ci + first) * co;
-    float *to = k->out + hki_phase_offset(g, k->isa, a, b) + (size_t)(kh * kw) * co * first + tap * co * width;
+    float *to = k->out + hki_phase_offset(g, k->isa, a, b) + (size_t)(kh * kw) * co * first +
+                tap * co * width;
     transpose(to, from, ci - first < width ? ci - first : width, co, width);
 }
 
-void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out)
+void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+                      float *out)
 {
     pack_task t = { .g = g, .isa = isa, .w = w, .out = out };
     k->parallel(k->self, hki_tiles(g->co, isa->tile) * g->kh * g->kw, forward_tap, &t);
 }
 
-void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out)
+void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+                    float *out)
 {
     pack_task t = { .g = g, .isa = isa, .w = w, .out = out };
     k->parallel(k->self, hki_tiles(g->ci, isa->tile) * g->kh * g->kw, input_tap, &t);

@@ -81,16 +81,20 @@ static void cut(hki_map *m, int workers)
         const int32_t parts = hki_max((int32_t)((outputs + want / 2) / want), 1);
         m->nb = (m->batch + parts - 1) / parts;
     }
-    while (m->nb > 1 && m->nb * across * hki_min(m->h, (m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES) m->nb--;
-    while (m->nb == 1 && m->ru > 1 && across * ((m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES) m->ru--;
+    while (m->nb > 1 &&
+           m->nb * across * hki_min(m->h, (m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES)
+        m->nb--;
+    while (m->nb == 1 && m->ru > 1 && across * ((m->ru - 1) * m->sy + m->kh) > HKI_BLOCK_VALUES)
+        m->ru--;
     m->rows = (m->ru - 1) * m->sy + m->kh;
 }
 
 hki_map hki_map_forward(const hk_conv *g, hk_kind kind, int workers)
 {
     hki_map m = {
-        .batch = g->batch, .h = g->hi, .w = g->wi, .c = g->ci, .in = { .kind = kind, .scale = 1.0f },
-        .pitch = hk_row_bytes(kind, (size_t)g->ci), .nu = g->ho, .nv = g->wo, .n = g->co,
+        .batch = g->batch, .h = g->hi, .w = g->wi, .c = g->ci,
+        .in = { .kind = kind, .scale = 1.0f }, .pitch = hk_row_bytes(kind, (size_t)g->ci),
+        .nu = g->ho, .nv = g->wo, .n = g->co,
         .kh = g->kh, .kw = g->kw, .sy = g->sh, .sx = g->sw, .oy = -g->ph, .ox = -g->pw,
         .out_b = (size_t)g->ho * (size_t)g->wo * (size_t)g->co,
         .out_u = (size_t)g->wo * (size_t)g->co, .out_v = (size_t)g->co,
@@ -105,11 +109,13 @@ hki_map hki_map_forward(const hk_conv *g, hk_kind kind, int workers)
 hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b, int workers)
 {
     const int32_t kh = hki_taps(g->kh, g->sh, a), kw = hki_taps(g->kw, g->sw, b);
-    const int32_t y0 = ((a - g->ph) % g->sh + g->sh) % g->sh, x0 = ((b - g->pw) % g->sw + g->sw) % g->sw;
+    const int32_t y0 = ((a - g->ph) % g->sh + g->sh) % g->sh;
+    const int32_t x0 = ((b - g->pw) % g->sw + g->sw) % g->sw;
     hki_map m = {
-        .batch = g->batch, .h = g->ho, .w = g->wo, .c = g->co, .in = { .kind = HK_F32, .scale = 1.0f },
-        .pitch = 4 * (size_t)g->co, .nu = hki_taps(g->hi, g->sh, y0), .nv = hki_taps(g->wi, g->sw, x0),
-        .n = g->ci, .kh = kh, .kw = kw, .sy = 1, .sx = 1,
+        .batch = g->batch, .h = g->ho, .w = g->wo, .c = g->co,
+        .in = { .kind = HK_F32, .scale = 1.0f }, .pitch = 4 * (size_t)g->co,
+        .nu = hki_taps(g->hi, g->sh, y0), .nv = hki_taps(g->wi, g->sw, x0), .n = g->ci,
+        .kh = kh, .kw = kw, .sy = 1, .sx = 1,
         .oy = (y0 + g->ph - a) / g->sh - (kh - 1), .ox = (x0 + g->pw - b) / g->sw - (kw - 1),
         .out_b = (size_t)g->hi * (size_t)g->wi * (size_t)g->ci,
         .out_u = (size_t)g->sh * (size_t)g->wi * (size_t)g->ci,
@@ -136,12 +142,14 @@ hki_block hki_block_at(const hki_map *m, int32_t block)
     return k;
 }
 
-/* 128 input and 64 output channels share one list and one slab well; fewer where the sums of all taps
- * would not stay in L2 or workers would stand idle. cb stays a multiple of 32. */
+/* 128 input and 64 output channels share one list and one slab well; fewer where the sums of all
+ * taps would not stay in L2 or workers would stand idle. cb stays a multiple of 32. */
 hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers)
 {
     enum { SUM_FLOATS = 1 << 17 };
-    hki_sum s = { .g = *g, .x = { .kind = kind, .scale = 1.0f }, .cb = 128, .nc = 64, .lines = HKI_LINES_FEW };
+    hki_sum s = {
+        .g = *g, .x = { .kind = kind, .scale = 1.0f }, .cb = 128, .nc = 64, .lines = HKI_LINES_FEW
+    };
     const int64_t taps = g->kh * (int64_t)g->kw;
     while (s.cb > 32 && taps * s.cb * s.nc > SUM_FLOATS) s.cb /= 2;
     while (s.nc > 16 && taps * s.cb * s.nc > SUM_FLOATS) s.nc /= 2;

@@ -4,15 +4,15 @@
  *
  *   out[b,u,v,n] = scale * sum_{p,q,c} in[b, u*sy+oy+p, v*sx+ox+q, c] w[p,q,c,n]
  *
- * forward is one map. backward_input is one map per phase of the stride, (yi + ph) mod sh: the inputs
- * of one phase see the errors through the taps of that phase, mirrored, as a convolution of stride 1.
- * backward_weight is one sum per phase in the same way (sum_events_isa.c).
+ * forward is one map. backward_input is one map per phase of the stride, (yi + ph) mod sh: the
+ * inputs of one phase see the errors through the taps of that phase, mirrored, as a convolution
+ * of stride 1. backward_weight is one sum per phase in the same way (sum_events_isa.c).
  *
  * Packed weights of a map: [tile of n][p][q][c][width of the tile]. Tiles are HKI `tile` channels
  * wide but the last, which takes the smallest of tile, tile/2, .. vl that holds what is left.
  *
- * A map's outputs are cut into blocks of rows of about `HKI_BLOCK` positions; a task is a block and a
- * range of tiles. Each worker has its own scratch inside `work`.
+ * A map's outputs are cut into blocks of rows of about `HKI_BLOCK` positions; a task is a block
+ * and a range of tiles. Each worker has its own scratch inside `work`.
  *
  * A layer whose kernel covers the whole map is turned into 1 x 1 with c = hi*wi*ci first.
  *
@@ -125,12 +125,12 @@ hk_conv hki_reshaped(const hk_conv *g);
 size_t  hki_repack_bytes(const hk_conv *g, hk_kind kind);
 /* The input as hki_reshaped(g) sees it, its bits put into `to` where that is needed. */
 hk_view hki_repack(const hk_conv *g, hk_view x, void *to);
-/* The map of forward, and the one of phase a, b of backward_input, cut for this many workers; in.data,
- * weights, out are not set. */
+/* The map of forward, and the one of phase a, b of backward_input, cut for this many workers;
+ * in.data, weights, out are not set. */
 hki_map hki_map_forward(const hk_conv *g, hk_kind kind, int workers);
 hki_map hki_map_input(const hk_conv *g, int32_t a, int32_t b, int workers);
 int32_t hki_blocks(const hki_map *m);
-/* Channels per task of backward_weight, for this many workers; x.data, dy, dw, scratch are not set. */
+/* Channels per task of backward_weight, for this many workers; data and scratch are not set. */
 hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers);
 /* Taps p = phase, phase + stride, .. below k. */
 static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
@@ -138,20 +138,23 @@ static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
     return k > phase ? (k - phase + stride - 1) / stride : 0;
 }
 
-/* ---- pack.c ----------------------------------------------------------------------------------- */
+/* ---- pack.c ---------------------------------------------------------------------------------- */
 
 /* Floats of packed weights for forward and for backward_input. */
 size_t hki_packed_forward(const hk_conv *g, const hki_isa *isa);
 size_t hki_packed_input(const hk_conv *g, const hki_isa *isa);
 /* Floats of the packed weights of backward_input that belong to phases before (a, b). */
 size_t hki_phase_offset(const hk_conv *g, const hki_isa *isa, int a, int b);
-void   hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out);
-void   hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w, float *out);
+void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+                      float *out);
+void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+                    float *out);
 
-/* ---- generic.c -------------------------------------------------------------------------------- */
+/* ---- generic.c ------------------------------------------------------------------------------- */
 
 void hki_generic_forward(const hk_kernels *k, const hk_conv_args *a, hk_view x, float *y);
 void hki_generic_input(const hk_kernels *k, const hk_conv_args *a, const float *dy, float *dx);
-void hki_generic_weight(const hk_kernels *k, const hk_conv_args *a, hk_view x, const float *dy, float *dw);
+void hki_generic_weight(const hk_kernels *k, const hk_conv_args *a, hk_view x, const float *dy,
+                        float *dw);
 
 #endif

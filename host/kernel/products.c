@@ -1,6 +1,6 @@
 /* The five entries of the table: which form a call takes, and how it is cut into tasks.
  *
- * packed: [weights of forward][the same for a vendor], then, if it learns, the two of backward_input
+ * packed: [weights of forward][the same for a vendor], if it learns [the two of backward_input]
  * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -9,7 +9,10 @@
 
 enum { TASKS_PER_WORKER = 4, NEAR_BYTES = 49152, EVENTS_PER_CHUNK = 12 };
 
-static bool plain(const hki_state *s, const hk_conv *g) { return g->groups == 1 && s->way != HK_WAY_REF; }
+static bool plain(const hki_state *s, const hk_conv *g)
+{
+    return g->groups == 1 && s->way != HK_WAY_REF;
+}
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -115,7 +118,8 @@ static void run_map(const hki_state *s, hki_map *m, bool events, double density,
     t.scratch = scratch;
     t.scratch_bytes = map_bytes(s, m);
     m->chunk = chunk_of(s, m, density);
-    s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : s->isa->direct, &t);
+    s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : s->isa->direct,
+                      &t);
 }
 
 static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
@@ -167,13 +171,15 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             const size_t y0 = (size_t)(((p - g.ph) % g.sh + g.sh) % g.sh);
             const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
             m.in = view;
-            m.weights = (const float *)(const void *)parts.input + hki_phase_offset(&g, s->isa, p, q);
+            m.weights =
+                (const float *)(const void *)parts.input + hki_phase_offset(&g, s->isa, p, q);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
             run_map(s, &m, events, density, a->work);
         }
 }
 
-static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, const float *dy, float *dw)
+static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, const float *dy,
+                                 float *dw)
 {
     hki_state *s = self;
     if (!plain(s, a->g)) {
@@ -188,7 +194,8 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     m.scratch = (char *)a->work + hki_repack_bytes(a->g, x.kind);
     m.scratch_bytes = sum_bytes(s, &g, x.kind);
     const size_t positions = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
-    const double density = s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
+    const double density =
+        s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
     const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[x.kind]);
     m.lines = density < FEW ? HKI_LINES_FEW : HKI_LINES_MANY;
     if (!events && s->dense == HK_DENSE_REF) {
@@ -200,7 +207,8 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     if (events)
         s->table.parallel(s->table.self, parts * hki_tiles(g.co, m.nc), s->isa->sum_events, &m);
     else
-        s->table.parallel(s->table.self, g.kh * parts * hki_tiles(g.co, s->isa->tile), s->isa->sum_direct, &m);
+        s->table.parallel(s->table.self, g.kh * parts * hki_tiles(g.co, s->isa->tile),
+                          s->isa->sum_direct, &m);
 }
 
 const hk_kernels hki_table = {

@@ -59,7 +59,8 @@ static void widen(float *to, hk_view x, const char *row, int32_t c0, int32_t n)
 {
     if (x.kind == HK_BITS) {
         const uint32_t *word = (const uint32_t *)(const void *)row;
-        for (int32_t i = 0; i < n; i++) to[i] = (float)((word[(c0 + i) / 32] >> ((c0 + i) % 32)) & 1u);
+        for (int32_t i = 0; i < n; i++)
+            to[i] = (float)((word[(c0 + i) / 32] >> ((c0 + i) % 32)) & 1u);
     } else if (x.kind == HK_COUNTS) {
         for (int32_t i = 0; i < n; i++) to[i] = (float)((const unsigned char *)row)[c0 + i];
     } else {
@@ -117,10 +118,10 @@ static void copy_errors(const dense_sum *d, const hki_block *k)
     }
 }
 
-/* acc[r][..] += sum over columns lo .. hi-1 of all rows of window[k0 + r] * dy[..], for cols vectors
- * of the tile from float `at`. */
-HK_INLINE void multiply(const int cols, const dense_sum *d, size_t k0, size_t at, int32_t lo, int32_t hi,
-                        float *acc)
+/* acc[r][..] += sum over columns lo .. hi-1 of all rows of window[k0 + r] * dy[..], for cols
+ * vectors of the tile from float `at`. */
+HK_INLINE void multiply(const int cols, const dense_sum *d, size_t k0, size_t at, int32_t lo,
+                        int32_t hi, float *acc)
 {
     const hki_map *m = &d->m;
     const size_t width = d->width, step = (size_t)m->sx * (size_t)d->cb;
@@ -157,7 +158,8 @@ static void add_run(const dense_sum *d, size_t from, size_t end, int32_t lo, int
 {
     for (size_t k0 = from; k0 < end; k0 += ROWS, acc += ROWS * d->width) {
         size_t at = 0;
-        for (; at + COLS * VL <= d->width; at += COLS * VL) multiply(COLS, d, k0, at, lo, hi, acc + at);
+        for (; at + COLS * VL <= d->width; at += COLS * VL)
+            multiply(COLS, d, k0, at, lo, hi, acc + at);
         if (COLS > 2)
             for (; at + 2 * VL <= d->width; at += 2 * VL) multiply(2, d, k0, at, lo, hi, acc + at);
         for (; at < d->width; at += VL) multiply(1, d, k0, at, lo, hi, acc + at);
@@ -190,8 +192,10 @@ static void finish(const dense_sum *d)
     for (int32_t q = 0; q < g->kw; q++) {
         const float *acc = d->acc + (size_t)q * d->acc_q * d->width;
         for (int32_t c = 0; c < d->cb; c++, acc += d->width) {
-            float *dw = d->s->dw + ((size_t)(d->p * g->kw + q) * (size_t)g->ci + (size_t)(d->c0 + c))
-                                   * (size_t)g->co + first;
+            float *dw =
+                d->s->dw +
+                ((size_t)(d->p * g->kw + q) * (size_t)g->ci + (size_t)(d->c0 + c)) * (size_t)g->co +
+                first;
             for (size_t i = 0; i < n; i++) dw[i] += acc[i] * d->s->x.scale;
         }
     }

@@ -1,14 +1,15 @@
 /* Event-driven weight gradients: for each input channel, the rows of dy under its active positions
  * are added up, for all taps at once.
  *
- * The input is cut into phases by the stride, as in product.h: within a phase, tap (j, i) pairs input
- * (U, V) with the error at (U - j, V - i). A vector of output channels of the errors that a block of
- * input rows meets is copied into a slab with zeros around the map, one line of VL floats for each
- * position; the slab stays in L1. An entry of a channel's list is the byte offset of the line at
- * (U, V), so that each tap reads at a fixed distance before it.
+ * The input is cut into phases by the stride, as in product.h: within a phase, tap (j, i) pairs
+ * input (U, V) with the error at (U - j, V - i). A vector of output channels of the errors that a
+ * block of input rows meets is copied into a slab with zeros around the map, one line of VL
+ * floats for each position; the slab stays in L1. An entry of a channel's list is the byte offset
+ * of the line at (U, V), so that each tap reads at a fixed distance before it.
  *
- * A task owns cb input and nc output channels. Its sums [vector of outputs][channel][tap][VL] stay in
- * L2 and are added to dw at the end, so they depend on nothing but the order of the blocks.
+ * A task owns cb input and nc output channels. Its sums [vector of outputs][channel][tap][VL]
+ * stay in L2 and are added to dw at the end, so they depend on nothing but the order of the
+ * blocks.
  *
  *   for each phase, for each block of input rows
  *     lists of the task's input channels
@@ -43,14 +44,17 @@ typedef struct sums {
     by_channel l;
 } sums;
 
-static int32_t rows_of(int32_t size, int32_t out, int32_t taps, int32_t stride, int32_t first, int32_t u0)
+static int32_t rows_of(int32_t size, int32_t out, int32_t taps, int32_t stride, int32_t first,
+                       int32_t u0)
 {
     return hki_max(0, hki_min(hki_taps(size, stride, first), out + taps - 1 - u0));
 }
 
 static phase phase_at(const hk_conv *g, int32_t lines, int32_t a, int32_t b)
 {
-    phase f = { .kh = hki_taps(g->kh, g->sh, a), .kw = hki_taps(g->kw, g->sw, b), .sy = g->sh, .sx = g->sw };
+    phase f = {
+        .kh = hki_taps(g->kh, g->sh, a), .kw = hki_taps(g->kw, g->sw, b), .sy = g->sh, .sx = g->sw
+    };
     f.y0 = ((a - g->ph) % g->sh + g->sh) % g->sh;
     f.x0 = ((b - g->pw) % g->sw + g->sw) % g->sw;
     f.u0 = (f.y0 + g->ph - a) / g->sh;
@@ -76,7 +80,10 @@ static size_t slab_lines(const phase *f)
     return (size_t)f->nb * (size_t)(f->r + f->kh - 1) * (size_t)f->sw;
 }
 
-static size_t block_positions(const phase *f) { return (size_t)f->nb * (size_t)f->r * (size_t)f->nc; }
+static size_t block_positions(const phase *f)
+{
+    return (size_t)f->nb * (size_t)f->r * (size_t)f->nc;
+}
 
 static size_t list_pitch(size_t positions) { return ((positions + 15) & ~(size_t)15) + 16; }
 
@@ -102,7 +109,8 @@ static parts parts_of(const hki_sum *s)
         .rows = hki_up64(pitch * sizeof(char *)), .entries = hki_up64(pitch * 4),
         .lists = hki_up64(cb * pitch * 4), .counts = hki_up64(cb * 4),
     };
-    p.total = p.acc + p.slab + p.rows + p.entries + p.lists * (s->x.kind == HK_BITS ? 1 : 2) + p.counts;
+    p.total =
+        p.acc + p.slab + p.rows + p.entries + p.lists * (s->x.kind == HK_BITS ? 1 : 2) + p.counts;
     return p;
 }
 
@@ -127,14 +135,14 @@ static void build(sums *m, const phase *f, int32_t b0, int32_t nb, int32_t r0, i
     const hki_sum *s = m->s;
     const hk_conv *g = &s->g;
     const size_t pitch = hk_row_bytes(s->x.kind, (size_t)g->ci);
-    const size_t skip = s->x.kind == HK_BITS ? (size_t)m->c0 / 8 : s->x.kind == HK_F32 ? 4 * (size_t)m->c0
-                                                                                      : (size_t)m->c0;
+    const size_t skip = hk_row_bytes(s->x.kind, (size_t)m->c0);
     by_channel *l = &m->l;
     l->positions = 0;
     for (int32_t k = 0; k < nb; k++)
     for (int32_t i = 0; i < r; i++) {
         const size_t y = (size_t)(f->y0 + (r0 + i) * f->sy);
-        const size_t line = (size_t)(k * (r + f->kh - 1) + i + f->kh - 1) * (size_t)f->sw + (size_t)f->kw - 1;
+        const size_t line =
+            (size_t)(k * (r + f->kh - 1) + i + f->kh - 1) * (size_t)f->sw + (size_t)f->kw - 1;
         const size_t at = ((size_t)(b0 + k) * (size_t)g->hi + y) * (size_t)g->wi + (size_t)f->x0;
         const char *row = (const char *)s->x.data + at * pitch + skip;
         for (int32_t x = 0; x < f->nc; x++, row += pitch * (size_t)f->sx) {
@@ -154,8 +162,8 @@ static void build(sums *m, const phase *f, int32_t b0, int32_t nb, int32_t r0, i
 }
 
 /* Lines of dy, channels n .. n+count-1 (count <= VL), that the block meets. */
-static void fill(float *slab, const hki_sum *s, const phase *f, int32_t b0, int32_t nb, int32_t r0, int32_t r,
-                 int32_t n, int32_t count)
+static void fill(float *slab, const hki_sum *s, const phase *f, int32_t b0, int32_t nb, int32_t r0,
+                 int32_t r, int32_t n, int32_t count)
 {
     const hk_conv *g = &s->g;
     const int32_t rows = r + f->kh - 1, x = f->v0 - (f->kw - 1);
@@ -167,7 +175,8 @@ static void fill(float *slab, const hki_sum *s, const phase *f, int32_t b0, int3
             memset(slab, 0, (size_t)f->sw * VL * sizeof *slab);
             continue;
         }
-        const size_t at = ((size_t)(b0 + k) * (size_t)g->ho + (size_t)y) * (size_t)g->wo + (size_t)(lo + x);
+        const size_t at =
+            ((size_t)(b0 + k) * (size_t)g->ho + (size_t)y) * (size_t)g->wo + (size_t)(lo + x);
         const float *d = s->dy + at * (size_t)g->co + n;
         for (int32_t i = 0; i < lo; i++) vstore(slab + i * VL, vset(0.0f));
         if (count == VL)
@@ -184,55 +193,45 @@ static void fill(float *slab, const hki_sum *s, const phase *f, int32_t b0, int3
 /* np x nq taps, ns vectors of outputs. line: slab, moved back to the group's first tap; row: bytes
  * between rows of the slab, next: between slabs; acc of tap (j, i): j*acc_row + i*VL, of vector v:
  * v*acc_next. */
-HK_INLINE void gather(const int np, const int nq, const int ns, const int with_value, const by_channel *l, int c,
-                      const char *line, size_t row, size_t next, float *acc, size_t acc_row, size_t acc_next)
+#define EACH_SUM                                                                                   \
+    HK_UNROLL for (int v = 0; v < ns; v++)                                                         \
+    HK_UNROLL for (int j = 0; j < np; j++)                                                         \
+    HK_UNROLL for (int i = 0; i < nq; i++)
+HK_INLINE void gather(const int np, const int nq, const int ns, const int with_value,
+                      const by_channel *l, int c, const char *line, size_t row, size_t next,
+                      float *acc, size_t acc_row, size_t acc_next)
 {
     const uint32_t *at = l->list + (size_t)c * l->pitch, *end = at + l->count[c];
     const float *value = l->value + (size_t)c * l->pitch;
     vf sum[TOGETHER][3][3];
-    HK_UNROLL
-    for (int v = 0; v < ns; v++)
-        HK_UNROLL
-        for (int j = 0; j < np; j++)
-            HK_UNROLL
-            for (int i = 0; i < nq; i++) sum[v][j][i] = vload(acc + v * acc_next + j * acc_row + i * VL);
+    EACH_SUM sum[v][j][i] = vload(acc + v * acc_next + j * acc_row + i * VL);
     for (; at < end; at++) {
         const char *here = line + *at;
         vf f = vset(0.0f);
         if (with_value) f = vset(*value++);
-        HK_UNROLL
-        for (int v = 0; v < ns; v++)
-            HK_UNROLL
-            for (int j = 0; j < np; j++)
-                HK_UNROLL
-                for (int i = 0; i < nq; i++) {
-                    const char *p = here + v * next - j * row - i * VL * 4;
-                    const vf d = vload((const float *)(const void *)p);
-                    if (with_value) sum[v][j][i] = vfma(f, d, sum[v][j][i]);
-                    else sum[v][j][i] += d;
-                }
+        EACH_SUM {
+            const char *p = here + v * next - j * row - i * VL * 4;
+            const vf d = vload((const float *)(const void *)p);
+            if (with_value) sum[v][j][i] = vfma(f, d, sum[v][j][i]);
+            else sum[v][j][i] += d;
+        }
     }
-    HK_UNROLL
-    for (int v = 0; v < ns; v++)
-        HK_UNROLL
-        for (int j = 0; j < np; j++)
-            HK_UNROLL
-            for (int i = 0; i < nq; i++) vstore(acc + v * acc_next + j * acc_row + i * VL, sum[v][j][i]);
+    EACH_SUM vstore(acc + v * acc_next + j * acc_row + i * VL, sum[v][j][i]);
 }
 
 /* All channels of the task for one group of taps. */
-#define GATHER(np, nq, ns)                                                                                 \
-    static void gather_##np##nq##ns(const sums *m, const phase *f, const char *line, size_t next, float *acc,    \
-                                    size_t acc_next)                                                       \
-    {                                                                                                      \
-        const size_t row = (size_t)f->sw * VL * 4, acc_row = (size_t)f->kw * VL;                           \
-        const size_t taps = (size_t)m->s->g.kh * (size_t)m->s->g.kw * VL;                                  \
-        if (m->s->x.kind == HK_BITS)                                                                       \
-            for (int c = 0; c < m->cb; c++, acc += taps)                                                   \
-                gather(np, nq, ns, 0, &m->l, c, line, row, next, acc, acc_row, acc_next);                  \
-        else                                                                                               \
-            for (int c = 0; c < m->cb; c++, acc += taps)                                                   \
-                gather(np, nq, ns, 1, &m->l, c, line, row, next, acc, acc_row, acc_next);                  \
+#define GATHER(np, nq, ns)                                                                         \
+    static void gather_##np##nq##ns(const sums *m, const phase *f, const char *line, size_t next,  \
+                                    float *acc, size_t acc_next)                                   \
+    {                                                                                              \
+        const size_t row = (size_t)f->sw * VL * 4, acc_row = (size_t)f->kw * VL;                   \
+        const size_t taps = (size_t)m->s->g.kh * (size_t)m->s->g.kw * VL;                          \
+        if (m->s->x.kind == HK_BITS)                                                               \
+            for (int c = 0; c < m->cb; c++, acc += taps)                                           \
+                gather(np, nq, ns, 0, &m->l, c, line, row, next, acc, acc_row, acc_next);          \
+        else                                                                                       \
+            for (int c = 0; c < m->cb; c++, acc += taps)                                           \
+                gather(np, nq, ns, 1, &m->l, c, line, row, next, acc, acc_row, acc_next);          \
     }
 GATHER(1, 1, 1) GATHER(1, 2, 1) GATHER(1, 3, 1)
 GATHER(2, 1, 1) GATHER(2, 2, 1) GATHER(2, 3, 1)
@@ -241,7 +240,8 @@ GATHER(1, 1, 4)
 
 typedef void gather_fn(const sums *, const phase *, const char *, size_t, float *, size_t);
 
-static void add_vectors(const sums *m, const phase *f, int32_t vectors, size_t next, float *acc, size_t acc_next)
+static void add_vectors(const sums *m, const phase *f, int32_t vectors, size_t next, float *acc,
+                        size_t acc_next)
 {
     static gather_fn *const fn[3][3] = { { gather_111, gather_121, gather_131 },
                                          { gather_211, gather_221, gather_231 },
@@ -255,8 +255,8 @@ static void add_vectors(const sums *m, const phase *f, int32_t vectors, size_t n
         for (int32_t j = 0; j < f->kh; j += 3)
             for (int32_t i = 0; i < f->kw; i += 3) {
                 const char *line = slab - ((size_t)j * (size_t)f->sw + (size_t)i) * VL * 4;
-                fn[hki_min(3, f->kh - j) - 1][hki_min(3, f->kw - i) - 1](m, f, line, 0,
-                                                                         acc + (j * f->kw + i) * VL, 0);
+                fn[hki_min(3, f->kh - j) - 1][hki_min(3, f->kw - i) - 1](
+                    m, f, line, 0, acc + (j * f->kw + i) * VL, 0);
             }
 }
 
@@ -275,7 +275,8 @@ static void add_phase(sums *m, const phase *f)
             for (int32_t i = 0; i < n; i++)
                 fill(m->slab + (size_t)i * lines * VL, s, f, b, nb, r, rows, m->n0 + (v + i) * VL,
                      hki_min(VL, m->nc - (v + i) * VL));
-            add_vectors(m, f, n, lines * VL * 4, m->acc + (size_t)v * acc_next + f->first_tap * VL, acc_next);
+            add_vectors(m, f, n, lines * VL * 4, m->acc + (size_t)v * acc_next + f->first_tap * VL,
+                        acc_next);
         }
     }
 }
@@ -290,9 +291,11 @@ static void finish(const sums *m, const phase *f, int32_t a, int32_t b)
     for (int32_t c = 0; c < m->cb; c++) {
         const size_t tap = (size_t)((a + j * g->sh) * g->kw + b + i * g->sw);
         float *dw = m->s->dw + (tap * (size_t)g->ci + (size_t)(m->c0 + c)) * (size_t)g->co + m->n0;
-        const float *from = m->acc + ((size_t)c * taps + (size_t)(f->first_tap + j * f->kw + i)) * VL;
+        const float *from =
+            m->acc + ((size_t)c * taps + (size_t)(f->first_tap + j * f->kw + i)) * VL;
         for (int32_t n = 0; n < m->nc; n += VL, from += (size_t)m->cb * taps * VL)
-            if (m->nc - n >= VL) vstoreu(dw + n, vloadu(dw + n) + vload(from) * vset(m->s->x.scale));
+            if (m->nc - n >= VL)
+                vstoreu(dw + n, vloadu(dw + n) + vload(from) * vset(m->s->x.scale));
             else
                 for (int32_t k = 0; k < m->nc - n; k++) dw[n + k] += from[k] * m->s->x.scale;
     }

@@ -1,8 +1,9 @@
-/* Lists by channel for sum_events_isa.c: for each channel of a task the positions of the block whose
- * value is not zero, in order, and the values unless they are bits.
+/* Lists by channel for sum_events_isa.c: for each channel of a task the positions of the block
+ * whose value is not zero, in order, and the values unless they are bits.
  *
- * With AVX-512, 16 positions are taken at a time: their words of bits, or a transposed square of 16 x
- * 16 values, give one mask per channel, and the positions under it are packed by one instruction.
+ * With AVX-512, 16 positions are taken at a time: their words of bits, or a transposed square of
+ * 16 x 16 values, give one mask per channel, and the positions under it are packed by one
+ * instruction.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,7 +24,10 @@ typedef struct by_channel {
 
 #if defined(__AVX512F__)
 
-HK_INLINE __mmask16 present(int32_t left) { return left < 16 ? (__mmask16)((1u << left) - 1) : (__mmask16)0xffff; }
+HK_INLINE __mmask16 present(int32_t left)
+{
+    return left < 16 ? (__mmask16)((1u << left) - 1) : (__mmask16)0xffff;
+}
 
 /* channels: how many of the list are used, 32 to a word. */
 static void lists_of_bits(const by_channel *l, int channels)
@@ -34,13 +38,15 @@ static void lists_of_bits(const by_channel *l, int channels)
         for (int w = 0; w * 32 < channels; w++) {
             _Alignas(64) uint32_t word[16];
             HK_UNROLL
-            for (int k = 0; k < 16; k++) word[k] = ((const uint32_t *)(const void *)l->row[i + k])[w];
+            for (int k = 0; k < 16; k++)
+                word[k] = ((const uint32_t *)(const void *)l->row[i + k])[w];
             const __m512i words = _mm512_maskz_load_epi32(in, word);
             uint32_t any = (uint32_t)_mm512_reduce_or_epi32(words);
             while (any) {
                 const int bit = __builtin_ctz(any), c = w * 32 + bit;
                 any &= any - 1;
-                const __mmask16 m = _mm512_test_epi32_mask(words, _mm512_set1_epi32((int)(1u << bit)));
+                const __mmask16 m =
+                    _mm512_test_epi32_mask(words, _mm512_set1_epi32((int)(1u << bit)));
                 uint32_t *to = l->list + (size_t)c * l->pitch + l->count[c];
                 _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(m, entry));
                 l->count[c] += (uint32_t)__builtin_popcount(m);
@@ -97,7 +103,8 @@ HK_INLINE void lists_of_values(const by_channel *l, hk_kind kind, int channels)
             for (int k = 0; k < 16; k++) _mm512_store_ps(column[k], r[k]);
             for (int k = 0; k < n; k++) {
                 const __m512 v = _mm512_load_ps(column[k]);
-                const __mmask16 m = _mm512_mask_cmp_ps_mask(in, v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+                const __mmask16 m =
+                    _mm512_mask_cmp_ps_mask(in, v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
                 const size_t at = (size_t)(c0 + k) * l->pitch + l->count[c0 + k];
                 _mm512_storeu_si512(l->list + at, _mm512_maskz_compress_epi32(m, entry));
                 _mm512_storeu_ps(l->value + at, _mm512_maskz_compress_ps(m, v));
@@ -113,7 +120,8 @@ static void lists_of_bits(const by_channel *l, int channels)
 {
     for (int32_t i = 0; i < l->positions; i++)
         for (int w = 0; w * 32 < channels; w++)
-            for (uint32_t bits = ((const uint32_t *)(const void *)l->row[i])[w]; bits; bits &= bits - 1) {
+            for (uint32_t bits = ((const uint32_t *)(const void *)l->row[i])[w]; bits;
+                 bits &= bits - 1) {
                 const int c = w * 32 + __builtin_ctz(bits);
                 l->list[(size_t)c * l->pitch + l->count[c]++] = l->entry[i];
             }

@@ -32,17 +32,18 @@ static double density(hk_view x, size_t positions, size_t pitch, size_t channels
             for (size_t c = 0; c < channels; c++) found += ((const unsigned char *)row)[c] != 0;
         else {
             uint32_t some = 0;
-            for (size_t c = 0; c < channels; c++) some += ((const float *)(const void *)row)[c] != 0.0f;
+            for (size_t c = 0; c < channels; c++)
+                some += ((const float *)(const void *)row)[c] != 0.0f;
             found += some;
         }
     }
     return (double)found / ((double)count * (double)channels);
 }
 
-/* Below these densities the event-driven form was the faster one on a Zen 4, one thread, over the layers
- * of the bench of products and 4 x 4 to 1 x 1, densities 0.40, 0.53, .. 0.92: the crossing of the two,
- * taken where most layers cross. Order: float, bits, counts; 2 means always. Without fused
- * multiply-add (sse2) the dense form needs two instructions where bits need one. */
+/* Below these densities the event-driven form was the faster one on a Zen 4, one thread, over the
+ * layers of the bench of products and 4 x 4 to 1 x 1, densities 0.40, 0.53, .. 0.92: the crossing
+ * of the two, taken where most layers cross. Order: float, bits, counts; 2 means always. Without
+ * fused multiply-add (sse2) the dense form needs two instructions where bits need one. */
 #if defined(__AVX512F__)
 #  define DENSITY_MAP { 0.60, 0.65, 0.60 }
 #  define DENSITY_SUM { 0.75, 0.85, 0.75 }

@@ -9,7 +9,8 @@
 #include "simd.h"
 
 /* acc[position][width] of a block times scale into channels tile*TILE .. of the output. */
-HK_INLINE void store_tile(const hki_map *m, const hki_block *k, const float *acc, int32_t tile, int width)
+HK_INLINE void store_tile(const hki_map *m, const hki_block *k, const float *acc, int32_t tile,
+                          int width)
 {
     const int32_t first = tile * TILE, n = hki_min(width, m->n - first);
     const vf scale = vset(m->in.scale);

@@ -1,10 +1,10 @@
 /* Dense products by a vendor's library, for the options dense = onednn and dense = cblas.
  *
- * oneDNN computes forward and backward to the input, in shards of a fixed number of samples, each on
- * one thread; its weights are reordered by conv_prepare into `packed`, behind ours, where primitives
- * are also made at the first call for a geometry. CBLAS multiplies what is unrolled from the input
- * (im2col), one block at a time. What a vendor cannot do, or an input that is not float, is left to
- * the dense form here: the functions return false.
+ * oneDNN computes forward and backward to the input, in shards of a fixed number of samples, each
+ * on one thread; its weights are reordered by conv_prepare into `packed`, behind ours, where
+ * primitives are also made at the first call for a geometry. CBLAS multiplies what is unrolled
+ * from the input (im2col), one block at a time. What a vendor cannot do, or an input that is not
+ * float, is left to the dense form here: the functions return false.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,7 +14,7 @@
 
 #include "../base/alloc.h"
 
-/* ---- oneDNN --------------------------------------------------------------------------------------- */
+/* ---- oneDNN ---------------------------------------------------------------------------------- */
 
 struct hki_prepared {
     hk_conv       g;
@@ -37,7 +37,8 @@ size_t hki_vendor_packed(const hki_state *s, const hk_conv *g)
 static const hki_prepared *find(const hki_state *s, const hk_conv *g, hki_direction way)
 {
     for (int i = 0; i < s->n_prepared; i++)
-        if (s->prepared[i].way == way && !memcmp(&s->prepared[i].g, g, sizeof *g)) return &s->prepared[i];
+        if (s->prepared[i].way == way && !memcmp(&s->prepared[i].g, g, sizeof *g))
+            return &s->prepared[i];
     return NULL;
 }
 
@@ -65,7 +66,8 @@ static const hki_prepared *add(hki_state *s, const hk_conv *g, hki_direction way
     return p;
 }
 
-void hki_vendor_prepare(hki_state *s, const hk_conv *g, hki_direction way, const float *w, void *packed)
+void hki_vendor_prepare(hki_state *s, const hk_conv *g, hki_direction way, const float *w,
+                        void *packed)
 {
     if (s->dense != HK_DENSE_ONEDNN) return;
     const hki_prepared *p = find(s, g, way);
@@ -94,14 +96,15 @@ static void run_shard(void *arg, int i, int worker)
     const shards *t = arg;
     const hk_conv *g = &t->p->g;
     const size_t in = (size_t)g->hi * (size_t)g->wi * (size_t)g->ci;
-    const size_t out = (size_t)g->ho * (size_t)g->wo * (size_t)g->co, first = (size_t)i * (size_t)t->p->nb;
+    const size_t out = (size_t)g->ho * (size_t)g->wo * (size_t)g->co,
+                 first = (size_t)i * (size_t)t->p->nb;
     const bool back = t->p->way == HKI_INPUT, whole = (i + 1) * t->p->nb <= g->batch;
     hki_onednn_run(whole ? t->p->shard : t->p->last, worker, t->a + first * (back ? out : in), t->w,
                    t->y + first * (back ? in : out));
 }
 
-static bool by_onednn(const hki_state *s, const hk_conv *g, hki_direction way, void *packed, const float *a,
-                      float *y)
+static bool by_onednn(const hki_state *s, const hk_conv *g, hki_direction way, void *packed,
+                      const float *a, float *y)
 {
     shards t = { .p = find(s, g, way), .a = a, .y = y, .w = packed };
     if (!t.p || !t.p->shard) return false;
@@ -109,7 +112,7 @@ static bool by_onednn(const hki_state *s, const hk_conv *g, hki_direction way, v
     return true;
 }
 
-/* ---- CBLAS ---------------------------------------------------------------------------------------- */
+/* ---- CBLAS ----------------------------------------------------------------------------------- */
 
 typedef struct unrolled {
     const hk_conv *g;
@@ -125,7 +128,8 @@ typedef struct unrolled {
 static size_t unrolled_bytes(const hk_conv *g)
 {
     const hki_map m = hki_map_forward(g, HK_F32, 1);
-    return hki_up64(4 * (size_t)m.nb * (size_t)m.ru * (size_t)m.nv * (size_t)g->kh * (size_t)g->kw * (size_t)g->ci);
+    return hki_up64(4 * (size_t)m.nb * (size_t)m.ru * (size_t)m.nv * (size_t)g->kh * (size_t)g->kw *
+                    (size_t)g->ci);
 }
 
 size_t hki_vendor_work(const hki_state *s, const hk_conv *g)
@@ -133,9 +137,9 @@ size_t hki_vendor_work(const hki_state *s, const hk_conv *g)
     return s->dense == HK_DENSE_CBLAS ? unrolled_bytes(g) : 0;
 }
 
-/* Tap (p, q), channels c0 .. of all positions of the block, to[position][pitch]; back: adds to out. */
-static void tap_rows(const unrolled *t, const hki_block *k, int32_t p, int32_t q, int32_t c0, int32_t cb, float *to,
-                     size_t pitch, bool back)
+/* Tap (p, q), channels c0 .. of the block's positions, to[position][pitch]; back: adds to out. */
+static void tap_rows(const unrolled *t, const hki_block *k, int32_t p, int32_t q, int32_t c0,
+                     int32_t cb, float *to, size_t pitch, bool back)
 {
     const hk_conv *g = t->g;
     for (int32_t s = 0; s < k->nb; s++)
@@ -143,8 +147,9 @@ static void tap_rows(const unrolled *t, const hki_block *k, int32_t p, int32_t q
     for (int32_t v = 0; v < g->wo; v++, to += pitch) {
         const int32_t y = (k->u + u) * g->sh + p - g->ph, x = v * g->sw + q - g->pw;
         const bool inside = y >= 0 && y < g->hi && x >= 0 && x < g->wi;
-        const size_t at = inside ? (((size_t)(k->b + s) * (size_t)g->hi + (size_t)y) * (size_t)g->wi + (size_t)x)
-                                   * (size_t)g->ci + (size_t)c0 : 0;
+        const size_t row = inside ? (size_t)(k->b + s) * (size_t)g->hi + (size_t)y : 0;
+        const size_t column = inside ? (size_t)x : 0;
+        const size_t at = (row * (size_t)g->wi + column) * (size_t)g->ci + (size_t)c0;
         if (!back && inside) memcpy(to, t->a + at, (size_t)cb * sizeof *to);
         else if (!back) memset(to, 0, (size_t)cb * sizeof *to);
         else if (inside)
@@ -183,8 +188,8 @@ static void input_samples(void *arg, int i, int worker)
         const hki_block k = hki_block_at(&t->m, i * per + j);
         if (j == 0) memset(t->out + (size_t)k.b * in, 0, (size_t)k.nb * in * sizeof *t->out);
         hki_cblas_sgemm(false, true, k.nb * k.ru * g->wo, run, g->co,
-                        t->dy + (size_t)k.b * t->m.out_b + (size_t)k.u * t->m.out_u, g->co, t->w, g->co, 0.0f, rows,
-                        run);
+                        t->dy + (size_t)k.b * t->m.out_b + (size_t)k.u * t->m.out_u, g->co, t->w,
+                        g->co, 0.0f, rows, run);
         for (int32_t p = 0; p < g->kh; p++)
             for (int32_t q = 0; q < g->kw; q++)
                 tap_rows(t, &k, p, q, 0, g->ci, rows + (p * g->kw + q) * g->ci, (size_t)run, true);
@@ -203,7 +208,8 @@ static void weight_tap(void *arg, int i, int worker)
         const hki_block k = hki_block_at(&t->m, b);
         tap_rows(t, &k, tap / g->kw, tap % g->kw, c0, cb, rows, (size_t)cb, false);
         hki_cblas_sgemm(true, false, cb, g->co, k.nb * k.ru * g->wo, rows, cb,
-                        t->dy + (size_t)k.b * t->m.out_b + (size_t)k.u * t->m.out_u, g->co, 1.0f, dw, g->co);
+                        t->dy + (size_t)k.b * t->m.out_b + (size_t)k.u * t->m.out_u, g->co, 1.0f,
+                        dw, g->co);
     }
 }
 
@@ -213,10 +219,10 @@ static unrolled unroll(const hk_conv *g, char *scratch)
                        .scratch_bytes = unrolled_bytes(g), .cb = 64 };
 }
 
-/* ---- both ----------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
-bool hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, void *packed, char *work, hk_view x,
-                        float *y)
+bool hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, void *packed,
+                        char *work, hk_view x, float *y)
 {
     if (x.kind != HK_F32) return false;
     if (s->dense == HK_DENSE_ONEDNN) return by_onednn(s, g, HKI_FORWARD, packed, x.data, y);
@@ -229,8 +235,8 @@ bool hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, vo
     return true;
 }
 
-bool hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void *packed, char *work,
-                      const float *dy, float *dx)
+bool hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void *packed,
+                      char *work, const float *dy, float *dx)
 {
     if (s->dense == HK_DENSE_ONEDNN) return by_onednn(s, g, HKI_INPUT, packed, dy, dx);
     if (s->dense != HK_DENSE_CBLAS) return false;
@@ -242,7 +248,8 @@ bool hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void
     return true;
 }
 
-bool hki_vendor_weight(const hki_state *s, const hk_conv *g, char *work, hk_view x, const float *dy, float *dw)
+bool hki_vendor_weight(const hki_state *s, const hk_conv *g, char *work, hk_view x, const float *dy,
+                       float *dw)
 {
     if (x.kind != HK_F32 || s->dense != HK_DENSE_CBLAS) return false;
     unrolled t = unroll(g, work);

@@ -51,7 +51,8 @@ static void block_check(block b, const char *what)
     for (const unsigned char *p = b.base; p < b.data; p++)
         if (*p != 0xff) fail_msg("%s: written %d bytes before its start", what, (int)(b.data - p));
     for (size_t i = 0; i < GUARD; i++)
-        if (b.data[b.bytes + i] != 0xff) fail_msg("%s: written %d bytes past its end", what, (int)i);
+        if (b.data[b.bytes + i] != 0xff)
+            fail_msg("%s: written %d bytes past its end", what, (int)i);
 }
 
 static float *floats(block b) { return (float *)(void *)b.data; }
@@ -150,7 +151,8 @@ static void problem_open(problem *p, hk_conv g, hk_kind kind, double density, do
 
 static void problem_close(problem *p)
 {
-    block all[] = { p->x, p->dy, p->w, p->dw, p->y_ref, p->dx_ref, p->dw_ref, p->y_abs, p->dx_abs, p->dw_abs };
+    block all[] = { p->x,      p->dy,     p->w,     p->dw,     p->y_ref,
+                    p->dx_ref, p->dw_ref, p->y_abs, p->dx_abs, p->dw_abs };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) block_free(all[i]);
 }
 
@@ -161,11 +163,13 @@ typedef struct result { block y, dx, dw; } result;
 static void describe(const problem *p, hk_host_kernels_cfg c, char *out, size_t cap)
 {
     const hk_conv *g = &p->g;
-    snprintf(out, cap, "%s %s way %d threads %d, kind %d density %g/%g: batch %d, %dx%dx%d to %dx%dx%d, kernel "
-             "%dx%d stride %d,%d pad %d,%d groups %d", hk_isa_name((hk_isa_level)c.isa),
-             hk_dense_name((hk_dense_by)c.dense), c.products, c.threads, (int)p->kind, p->density,
-             p->error_density, g->batch, g->hi, g->wi, g->ci, g->ho, g->wo, g->co, g->kh, g->kw, g->sh, g->sw,
-             g->ph, g->pw, g->groups);
+    snprintf(
+        out, cap,
+        "%s %s way %d threads %d, kind %d density %g/%g: batch %d, %dx%dx%d to %dx%dx%d, kernel "
+        "%dx%d stride %d,%d pad %d,%d groups %d",
+        hk_isa_name((hk_isa_level)c.isa), hk_dense_name((hk_dense_by)c.dense), c.products,
+        c.threads, (int)p->kind, p->density, p->error_density, g->batch, g->hi, g->wi, g->ci, g->ho,
+        g->wo, g->co, g->kh, g->kw, g->sh, g->sw, g->ph, g->pw, g->groups);
 }
 
 static void compare(const float *got, const float *want, const float *sum, size_t n, double length,
@@ -175,8 +179,8 @@ static void compare(const float *got, const float *want, const float *sum, size_
         const double bound = 2.0 * 6e-8 * (length + 4.0) * (double)sum[i];
         const double error = fabs((double)got[i] - (double)want[i]);
         if (!(error <= bound))
-            fail_msg("%s: %s[%d] is %.9g, expected %.9g within %.3g", text, product, (int)i, (double)got[i],
-                     (double)want[i], bound);
+            fail_msg("%s: %s[%d] is %.9g, expected %.9g within %.3g", text, product, (int)i,
+                     (double)got[i], (double)want[i], bound);
     }
 }
 
@@ -189,7 +193,9 @@ static result run(const problem *p, hk_host_kernels_cfg cfg)
     const hk_conv_bytes n = t->conv_sizes(t->self, &p->g, p->kind, true);
     block packed = block_take(n.packed, 0), work = block_take(n.work, 0);
     result r = { block_take(4 * p->ny, 4), block_take(4 * p->nx, 4), block_take(4 * p->nw, 4) };
-    hk_conv_args a = { .g = &p->g, .w = floats(p->w), .packed = packed.data, .work = work.data, .id = 3 };
+    hk_conv_args a = {
+        .g = &p->g, .w = floats(p->w), .packed = packed.data, .work = work.data, .id = 3
+    };
     memcpy(r.dw.data, p->dw.data, 4 * p->nw);
     t->conv_prepare(t->self, &a, p->kind, true);
     const long requests = hk_alloc_counts().requests;
@@ -227,8 +233,10 @@ static void check_form(const problem *p, hk_host_kernels_cfg cfg, int32_t most)
         describe(p, cfg, text, sizeof text);
         result r = run(p, cfg);
         if (threads == 1) {
-            compare(floats(r.y), floats(p->y_ref), floats(p->y_abs), p->ny, taps * g->ci, "y", text);
-            compare(floats(r.dx), floats(p->dx_ref), floats(p->dx_abs), p->nx, taps * g->co, "dx", text);
+            compare(floats(r.y), floats(p->y_ref), floats(p->y_abs), p->ny, taps * g->ci, "y",
+                    text);
+            compare(floats(r.dx), floats(p->dx_ref), floats(p->dx_abs), p->nx, taps * g->co, "dx",
+                    text);
             compare(floats(r.dw), floats(p->dw_ref), floats(p->dw_abs), p->nw,
                     (double)g->batch * g->ho * g->wo, "dw", text);
             first = r;
@@ -267,9 +275,10 @@ static void check(hk_conv g, hk_kind kind, double density, double error_density)
     problem_close(&p);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------ */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
-static hk_conv conv(int32_t batch, int32_t h, int32_t w, int32_t ci, int32_t co, int32_t k, int32_t s, int32_t pad)
+static hk_conv conv(int32_t batch, int32_t h, int32_t w, int32_t ci, int32_t co, int32_t k,
+                    int32_t s, int32_t pad)
 {
     return (hk_conv){ .batch = batch, .hi = h, .wi = w, .ci = ci, .co = co, .kh = k, .kw = k,
                       .sh = s, .sw = s, .ph = pad, .pw = pad, .groups = 1 };
@@ -277,7 +286,8 @@ static hk_conv conv(int32_t batch, int32_t h, int32_t w, int32_t ci, int32_t co,
 
 static void each_kind(hk_conv g, double density, double error_density)
 {
-    for (int kind = HK_F32; kind <= HK_COUNTS; kind++) check(g, (hk_kind)kind, density, error_density);
+    for (int kind = HK_F32; kind <= HK_COUNTS; kind++)
+        check(g, (hk_kind)kind, density, error_density);
 }
 
 static void test_channels(void **state)
@@ -353,8 +363,8 @@ static void test_random_shapes(void **state)
 {
     (void)state;
     for (int i = 0; i < 30; i++) {
-        hk_conv g = conv(1 + (int32_t)draw(3), 3 + (int32_t)draw(8), 3 + (int32_t)draw(8), 1 + (int32_t)draw(40),
-                         1 + (int32_t)draw(40), 1, 1, 0);
+        hk_conv g = conv(1 + (int32_t)draw(3), 3 + (int32_t)draw(8), 3 + (int32_t)draw(8),
+                         1 + (int32_t)draw(40), 1 + (int32_t)draw(40), 1, 1, 0);
         g.kh = 1 + (int32_t)draw(3), g.kw = 1 + (int32_t)draw(3);
         g.sh = 1 + (int32_t)draw(2), g.sw = 1 + (int32_t)draw(2);
         g.ph = (int32_t)draw(3), g.pw = (int32_t)draw(3);
@@ -415,8 +425,11 @@ static void test_records_density(void **state)
     hk_error e;
     assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_OK);
     const hk_conv_bytes n = k.table.conv_sizes(k.table.self, &p.g, HK_BITS, true);
-    block packed = block_take(n.packed, 0), work = block_take(n.work, 0), y = block_take(4 * p.ny, 0);
-    hk_conv_args a = { .g = &p.g, .w = floats(p.w), .packed = packed.data, .work = work.data, .id = 7 };
+    block packed = block_take(n.packed, 0), work = block_take(n.work, 0),
+          y = block_take(4 * p.ny, 0);
+    hk_conv_args a = {
+        .g = &p.g, .w = floats(p.w), .packed = packed.data, .work = work.data, .id = 7
+    };
     k.table.conv_prepare(k.table.self, &a, HK_BITS, true);
     k.table.conv_forward(k.table.self, &a, view_of(&p, p.x), floats(y));
     const hk_product_stat *stat = hk_host_kernels_stat(&k, 7);
@@ -433,10 +446,11 @@ static void test_records_density(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_channels), cmocka_unit_test(test_strides_and_padding),
-        cmocka_unit_test(test_whole_map), cmocka_unit_test(test_groups), cmocka_unit_test(test_densities),
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_parallel),
-        cmocka_unit_test(test_open_refuses), cmocka_unit_test(test_records_density),
+        cmocka_unit_test(test_channels),      cmocka_unit_test(test_strides_and_padding),
+        cmocka_unit_test(test_whole_map),     cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_densities),     cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_open_refuses),  cmocka_unit_test(test_records_density),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
