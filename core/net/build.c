@@ -148,6 +148,10 @@ static hk_status find_readout(hk_net *net, hk_error *e)
     HK_CHECK(e, last->ops->memory && !last->spec->neuron, HK_E_SHAPE,
              "layer '%s' (%s) is the last, expected a readout there", last->name,
              last->ops->info.name);
+    for (const hk_node *l = net->node; l < last; l++)
+        HK_CHECK(e, l->consumers || l->ops->alias, HK_E_SHAPE,
+                 "layer '%s' (%s): no other layer reads it, expected that all reach the readout",
+                 l->name, l->ops->info.name);
     net->readout = last;
     return HK_OK;
 }

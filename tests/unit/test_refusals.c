@@ -1,0 +1,259 @@
+/* What cannot be trained is refused before anything runs, and the message names the rule, the layer
+ * and what is missing.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "random_net.h"
+
+static const hk_shape MAP = { 4, 4, 2, false };
+
+typedef struct row {
+    void (*layers)(small *s, const char *keys);
+    const char        *keys;             /* of the neuron or the readout */
+    const hk_rule_ops *rule;
+    const char        *rule_keys;
+    hk_objective       objective;
+    hk_status          status;
+    const char        *words[5];
+} row;
+
+static void net_of(small *s, const char *layer, const char *neuron, const char *readout)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    spiking_layer(s, "lif1", layer, neuron);
+    small_layer(s, &hk_layer_flatten, "flat", NULL);
+    small_layer(s, &hk_layer_dense, "head", "out=3");
+    small_layer(s, &hk_layer_readout, "readout", readout);
+}
+
+static void with_layer(small *s, const char *keys) { net_of(s, keys, NULL, NULL); }
+static void with_neuron(small *s, const char *keys) { net_of(s, NULL, keys, NULL); }
+static void with_readout(small *s, const char *keys) { net_of(s, NULL, NULL, keys); }
+
+static void no_readout(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_dense, "fc1", "out=4");
+    spiking_layer(s, "lif1", NULL, keys);
+}
+
+static void dense_on_map(small *s, const char *keys)
+{
+    (void)keys;
+    small_layer(s, &hk_layer_dense, "fc1", "out=4");
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void readout_on_map(small *s, const char *keys)
+{
+    (void)keys;
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4");
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void one_conv(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", keys);
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void large_pool(small *s, const char *keys)
+{
+    (void)keys;
+    small_layer(s, &hk_layer_maxpool2d, "pool1", "kernel=5");
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void unequal_add(small *s, const char *keys)
+{
+    (void)keys;
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    hk_node_spec *add = small_layer(s, &hk_layer_add, "add1", NULL);
+    add->n_in = 2;
+    add->in[1] = -1;
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void half_add(small *s, const char *keys)
+{
+    (void)keys;
+    small_layer(s, &hk_layer_add, "add1", NULL);
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void loop(small *s, const char *keys)
+{
+    net_of(s, NULL, keys, NULL);
+    s->spec[0].in[0] = 1;
+}
+
+static void dead_end(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    spiking_layer(s, "lif1", NULL, keys);
+    small_layer(s, &hk_layer_conv2d, "stray", "out=4");
+    small_layer(s, &hk_layer_gap, "gap", NULL)->in[0] = 1;
+    small_layer(s, &hk_layer_dense, "head", "out=3");
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void other_neuron(small *s, const char *keys)
+{
+    static hk_neuron_ops odd;            /* a neuron whose temporal Jacobian is not one number */
+    odd = hk_neuron_lif;
+    odd.info.name = "odd";
+    odd.decay = NULL;
+    (void)keys;
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    small_spiking(s, "lif1", NULL, &odd, NULL, &hk_surrogate_triangle, NULL);
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+#define STEP { .when = HK_EACH_STEP }
+#define FINAL { .when = HK_FINAL }
+
+static const row ROWS[] = {
+    { with_layer, "leak_granularity=channel", &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_a'", "'lif1'", "one leak per layer", "channel" } },
+    { with_layer, "leak_granularity=neuron", &hk_rule_stop, NULL, STEP, HK_E_UNSUP,
+      { "'stop'", "'lif1'", "one leak per layer", "neuron" } },
+    { with_layer, "leak_granularity=channel", &hk_rule_ottt_o, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_o'", "'lif1'" } },
+    { with_layer, "leak_granularity=neuron", &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
+    { with_layer, "leak_granularity=neuron", &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
+    { with_layer, "leak_granularity=channel", &hk_rule_bptt, NULL, STEP, HK_OK, { NULL } },
+    { with_neuron, "reset=hard", &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_a'", "'conv1'", "'lif1'", "hard reset", "hard_reset_trace: ignore" } },
+    { with_neuron, "reset=hard", &hk_rule_stop, NULL, STEP, HK_E_UNSUP, { "'stop'", "'conv1'", "'lif'" } },
+    { with_neuron, "reset=hard", &hk_rule_stop, "hard_reset_trace=ignore", STEP, HK_OK, { NULL } },
+    { with_neuron, "reset=hard", &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
+    { with_neuron, "reset=hard", &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
+    { other_neuron, NULL, &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_a'", "'conv1'", "'odd'", "decay", "sltt" } },
+    { other_neuron, NULL, &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
+    { with_readout, "kind=sum", &hk_rule_sltt, NULL, FINAL, HK_E_UNSUP,
+      { "'sltt'", "'readout'", "final loss", "loss.when: step" } },
+    { with_readout, "kind=mean", &hk_rule_ottt_a, NULL, FINAL, HK_E_UNSUP, { "'ottt_a'", "'readout'" } },
+    { with_readout, "kind=count", &hk_rule_stop, NULL, FINAL, HK_E_UNSUP, { "'stop'", "'readout'" } },
+    { with_readout, "kind=last", &hk_rule_stop, NULL, FINAL, HK_OK, { NULL } },
+    { with_readout, "kind=leaky", &hk_rule_stop, NULL, FINAL, HK_OK, { NULL } },
+    { with_readout, "kind=leaky", &hk_rule_ottt_o, NULL, FINAL, HK_E_UNSUP, { "'ottt_o'", "final" } },
+    { with_readout, "kind=last", &hk_rule_sltt_k, "K=2", FINAL, HK_E_UNSUP, { "'sltt_k'", "final" } },
+    { with_readout, NULL, &hk_rule_sltt_k, "K=7", STEP, HK_E_ARG, { "'sltt_k'", "K is 7", "T = 5" } },
+    { with_readout, "kind=sum", &hk_rule_bptt, "window_kind=chunk window=3", FINAL, HK_E_UNSUP,
+      { "'bptt'", "'readout'", "window of 3" } },
+    { with_readout, "kind=mean", &hk_rule_bptt, "window_kind=sliding window=2", FINAL, HK_E_UNSUP,
+      { "'bptt'", "'readout'" } },
+    { with_readout, "kind=sum", &hk_rule_bptt, "window_kind=chunk window=5", FINAL, HK_OK, { NULL } },
+    { with_readout, "kind=last", &hk_rule_bptt, "window_kind=chunk window=3", FINAL, HK_OK, { NULL } },
+    { with_readout, NULL, &hk_rule_bptt, "order=layer window_kind=chunk window=2", STEP, HK_E_UNSUP,
+      { "'bptt'", "order layer" } },
+    { with_readout, NULL, &hk_rule_stop, "W=false T=false L=false", STEP, HK_E_ARG, { "'stop'", "W, T, L" } },
+    { no_readout, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'fc1'", "flatten" } },
+    { dense_on_map, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'fc1'", "2x4x4", "flatten" } },
+    { readout_on_map, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'readout'", "4x2x2" } },
+    { one_conv, "out=4 kernel=7 padding=1", &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'conv1'", "4x4", "7" } },
+    { one_conv, "out=4 groups=3", &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'conv1'", "groups = 3" } },
+    { one_conv, "kernel=3", &hk_rule_bptt, NULL, STEP, HK_E_ARG, { "'conv1'", "'out'" } },
+    { large_pool, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'pool1'", "5x5", "4x4" } },
+    { unequal_add, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'add1'", "4x4x4", "2x4x4" } },
+    { half_add, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'add1'", "2 inputs", "found 1" } },
+    { loop, NULL, &hk_rule_bptt, NULL, STEP, HK_E_ARG, { "'conv1'", "before it" } },
+    { dead_end, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'stray'", "readout" } },
+};
+
+static void refuse(const row *r, hk_shape in)
+{
+    small s = { 0 };
+    hk_error e = { 0 };
+    r->layers(&s, r->keys);
+    small_rule(&s, r->rule, r->rule_keys);
+    small_loss(&s, &hk_loss_ce, NULL, r->objective);
+    const hk_status st = small_build(&s, in, 5, 2, &e);
+    const char *keys = r->keys ? r->keys : "";
+    if (st != r->status)
+        fail_msg("rule %s %s, %s: status %d, expected %d: %s", r->rule->info.name,
+                 r->rule_keys ? r->rule_keys : "", keys, st, r->status, e.text);
+    if (st != HK_OK && e.code != st) fail_msg("code %d beside status %d", e.code, st);
+    for (int i = 0; i < HK_COUNT(r->words) && r->words[i]; i++)
+        if (!strstr(e.text, r->words[i])) fail_msg("\"%s\" does not say %s", e.text, r->words[i]);
+    small_close(&s);
+}
+
+static void rows(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HK_COUNT(ROWS); i++) refuse(&ROWS[i], MAP);
+}
+
+static void missing_readout(void **state)
+{
+    (void)state;
+    const row r = { no_readout, NULL, &hk_rule_stop, NULL, STEP, HK_E_SHAPE, { "'lif1'", "readout" } };
+    refuse(&r, VECTOR5);
+}
+
+/* ---- numbers of the net itself ----------------------------------------------------------------------- */
+
+static hk_status build_with(void (*change)(hk_net_spec *n), hk_shape in, int T, hk_error *e)
+{
+    small s = { 0 };
+    with_layer(&s, NULL);
+    small_rule(&s, &hk_rule_bptt, NULL);
+    small_loss(&s, &hk_loss_ce, NULL, (hk_objective)STEP);
+    if (change) change(&s.net_spec);
+    const hk_status st = small_build(&s, in, T, 2, e);
+    small_close(&s);
+    return st;
+}
+
+static void no_rule(hk_net_spec *n) { n->rule = NULL; }
+static void no_loss(hk_net_spec *n) { n->loss = NULL; }
+static void odd_align(hk_net_spec *n) { n->align = 48; }
+static void many_shards(hk_net_spec *n) { n->shards = HK_MAX_SHARD + 1; }
+
+static void numbers(void **state)
+{
+    (void)state;
+    hk_error e;
+    assert_int_equal(build_with(NULL, MAP, 0, &e), HK_E_ARG);
+    assert_non_null(strstr(e.text, "T is 0"));
+    assert_int_equal(build_with(NULL, (hk_shape){ 0, 4, 2, false }, 3, &e), HK_E_SHAPE);
+    assert_int_equal(build_with(no_rule, MAP, 3, &e), HK_E_ARG);
+    assert_int_equal(build_with(no_loss, MAP, 3, &e), HK_E_ARG);
+    assert_int_equal(build_with(odd_align, MAP, 3, &e), HK_E_ARG);
+    assert_int_equal(build_with(many_shards, MAP, 3, &e), HK_E_ARG);
+    assert_int_equal(build_with(NULL, MAP, 3, &e), HK_OK);
+}
+
+static void batches(void **state)
+{
+    (void)state;
+    const net_case c = { dense_layers, NULL, NULL, VECTOR5, 3, 4, STEP, false, 1 };
+    small *s = random_net(&c, &hk_rule_bptt, NULL);
+    hk_error e;
+    int32_t label[4] = { 0, 1, 3, 0 };
+    hk_batch b = { .n = 4, .frame = small_frame, .self = s, .label = label };
+    assert_int_equal(hk_net_learn(&s->net, &b, NULL, &e), HK_E_ARG);
+    assert_non_null(strstr(e.text, "label of sample 2 is 3"));
+    b.n = 5;
+    assert_int_equal(hk_net_learn(&s->net, &b, NULL, &e), HK_E_ARG);
+    b.n = 4;
+    b.label = NULL;
+    assert_int_equal(hk_net_learn(&s->net, &b, NULL, &e), HK_E_ARG);
+    assert_non_null(strstr(e.text, "labels or targets"));
+    random_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows), cmocka_unit_test(missing_readout), cmocka_unit_test(numbers),
+        cmocka_unit_test(batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
