@@ -4,12 +4,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli.h"
-#include "run/checkpoint.h"
 #include "run/describe.h"
-#include "run/folder.h"
+#include "run/locate.h"
 #include "run/weights.h"
 #include "terminal.h"
 
@@ -19,7 +17,7 @@ typedef struct options {
     const char     *weights, *target;
     hk_split        split;
     bool            json, quiet;
-    char            recipe[HK_PATH], found[HK_PATH];
+    hk_located      found;
     hk_session      open;
     hk_stats        sums;
     hk_terminal     terminal;
@@ -54,27 +52,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* A run folder stands for its recipe and its best checkpoint, or the last if there is no best. */
 static hk_status find_files(options *o, hk_error *e)
 {
-    struct stat st;
-    char folder[HK_PATH];
-    o->session.recipe = o->target;
-    if (stat(o->target, &st) || !S_ISDIR(st.st_mode)) {
-        HK_CHECK(e, o->weights, HK_E_ARG, "%s is a recipe: --weights W is needed", o->target);
-        return HK_OK;
-    }
-    HK_TRY(hk_run_path(o->target, "recipe.yaml", "", o->recipe, e));
-    o->session.recipe = o->recipe;
-    if (o->weights) return HK_OK;
-    HK_TRY(hk_run_path(o->target, "checkpoint/best", "", folder, e));
-    if (hk_folder_find(folder, o->found, NULL) != HK_OK) {
-        HK_TRY(hk_run_path(o->target, "checkpoint/last", "", folder, e));
-        HK_TRY(hk_folder_find(folder, o->found, e));
-    }
-    HK_TRY(hk_run_path(o->found, HK_CKPT_WEIGHTS, "", folder, e));
-    HK_TRY(hk_run_path(folder, "", "", o->found, e));
-    o->weights = o->found;
+    HK_TRY(hk_run_locate(o->target, !o->weights, &o->found, e));
+    o->session.recipe = o->found.recipe;
+    if (!o->weights) o->weights = o->found.weights;
+    HK_CHECK(e, o->weights[0], HK_E_ARG, "%s is a recipe: --weights W is needed", o->target);
     return HK_OK;
 }
 

@@ -24,6 +24,7 @@ static const struct command {
     { "eval", hk_cmd_eval, "hillock eval", "measure a trained net on the test set" },
     { "plan", hk_cmd_plan, "hillock plan",
       "bytes and operations of a recipe, before anything runs" },
+    { "export", hk_cmd_export, "hillock export", "a net as C source for a microcontroller" },
     { "list", hk_cmd_list, "hillock list", "every member and key there is" },
     { "probe", hk_cmd_probe, "hillock probe", "look at signals and gradients inside a net" },
     { "bench", hk_cmd_bench, "hillock bench", "measure the speed of this machine" },

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "locate.h"
+
+#include "checkpoint.h"
+
+#include <sys/stat.h>
+
+hk_status hk_run_locate(const char *target, bool weights, hk_located *out, hk_error *e)
+{
+    struct stat st;
+    char folder[HK_PATH], found[HK_PATH];
+    out->weights[0] = '\0';
+    if (stat(target, &st) || !S_ISDIR(st.st_mode)) {
+        HK_CHECK(e, hk_format(out->recipe, HK_PATH, "%s", target) < HK_PATH - 1, HK_E_ARG,
+                 "path is too long: %s", target);
+        return HK_OK;
+    }
+    HK_TRY(hk_run_path(target, "recipe.yaml", "", out->recipe, e));
+    if (!weights) return HK_OK;
+    HK_TRY(hk_run_path(target, "checkpoint/best", "", folder, e));
+    if (hk_folder_find(folder, found, NULL) != HK_OK) {
+        HK_TRY(hk_run_path(target, "checkpoint/last", "", folder, e));
+        HK_TRY(hk_folder_find(folder, found, e));
+    }
+    return hk_run_path(found, HK_CKPT_WEIGHTS, "", out->weights, e);
+}
