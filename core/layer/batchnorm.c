@@ -223,21 +223,29 @@ HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
 
 typedef struct error_pass { hk_node *l; int t; } error_pass;
 
+/* dx may be dy itself. */
 HK_CLONES static void error_rows(const hk_node *l, int t, size_t lo, size_t hi, float *expand)
 {
     const size_t c = channels(l);
-    const float *restrict mean = hk_slot(&l->state[0], t), *restrict inverse = mean + c;
-    const float *restrict m1 = (const float *)l->buf[SCALE] + 2 * c, *restrict m2 = m1 + c;
-    const float *restrict w = l->param[WEIGHT]->w;
+    const float *mean = hk_slot(&l->state[0], t), *inverse = mean + c;
+    const float *m1 = (const float *)l->buf[SCALE] + 2 * c, *m2 = m1 + c;
+    const float *w = l->param[WEIGHT]->w;
     const hk_view v = hk_input(l, 0, t);
     for (size_t r = lo; r < hi; r++) {
-        const float *restrict x = input_row(l, v, r, expand), *restrict dy = hk_dy(l, t) + r * c;
-        float *restrict dx = hk_dx(l, 0, t) + r * c;
-        for (size_t k = 0; k < c; k++) {
-            const float xhat = (x[k] - mean[k]) * inverse[k];
-            const float d = w[k] * inverse[k] * (dy[k] - m1[k] - xhat * m2[k]);
-            dx[k] = l->dx_add[0] ? dx[k] + d : d;
-        }
+        const float *x = input_row(l, v, r, expand), *dy = hk_dy(l, t) + r * c;
+        float *dx = hk_dx(l, 0, t) + r * c;
+        if (!l->dx_add[0])
+#pragma omp simd
+            for (size_t k = 0; k < c; k++) {
+                const float xhat = (x[k] - mean[k]) * inverse[k];
+                dx[k] = w[k] * inverse[k] * (dy[k] - m1[k] - xhat * m2[k]);
+            }
+        else
+#pragma omp simd
+            for (size_t k = 0; k < c; k++) {
+                const float xhat = (x[k] - mean[k]) * inverse[k];
+                dx[k] += w[k] * inverse[k] * (dy[k] - m1[k] - xhat * m2[k]);
+            }
     }
 }
 
@@ -276,7 +284,7 @@ const hk_layer_ops hk_layer_batchnorm = {
     .info = { "batchnorm", "batch normalisation of every time step by itself",
               "Ioffe and Szegedy 2015, 1502.03167; per step: 2302.14311", sizeof(batchnorm_cfg), fields,
               HK_COUNT(fields) },
-    .n_in = 1, .infer = infer, .bind = bind, .init = init, .reset = reset, .forward = forward,
+    .n_in = 1, .in_place = true, .infer = infer, .bind = bind, .init = init, .reset = reset, .forward = forward,
     .forward_tile = forward_tile, .backward_tile = backward_tile, .backward = backward,
     .keeps_input = keeps_input,
 };

@@ -29,6 +29,9 @@ static inline size_t hk_map_bytes(size_t rows, hk_signal s)
 /* Slots of a ring: what the rule keeps, and one more where the state before the window counts. */
 int32_t hk_slots(const hk_net *net, bool memory);
 
+/* plan.c: whether an output lives in WORK, placed by its lifetime. */
+bool hk_short_lived(const hk_node *l);
+
 /* place.c: offsets in WORK for outputs and errors that live shortly; returns the bytes. */
 size_t hk_place(hk_net *net);
 

@@ -11,30 +11,44 @@ typedef struct claim {
     int     from, to;
 } claim;
 
+/* Last layer that reads the output of l; l itself if none does. */
+static int last_reader(const hk_net *net, const hk_node *l)
+{
+    int last = l->index;
+    for (int j = l->index + 1; j < net->n_node; j++)
+        for (int k = 0; k < net->node[j].spec->n_in; k++)
+            if (!net->node[j].ops->alias && net->node[j].from[k] == l) last = j;
+    return last;
+}
+
+static bool has_error(const hk_node *l)
+{
+    return !l->ops->alias && l->net->spec.learn && !l->net->plan.layer_major && !l->inner_dy &&
+           l->learnable;
+}
+
+/* The layer in whose error that of l lies, because it turns one into the other in place; or NULL. */
+static hk_node *error_host(hk_net *net, const hk_node *l)
+{
+    hk_node *reader = &net->node[last_reader(net, l)];
+    const bool alone = l->consumers == 1 && reader != l && !reader->dx_add[0];
+    return alone && reader->ops->in_place && has_error(l) && has_error(reader) ? reader : NULL;
+}
+
 /* Claim number i of the net, two per layer: its output and its error. bytes 0: none. */
 static claim claim_at(hk_net *net, int i)
 {
     hk_node *l = &net->node[i / 2];
-    const int n = net->n_node, back = 2 * n - 1;
-    const bool learn = net->spec.learn;
-    claim c = { &l->y_at, 0, l->index, l->index };
-    int last = l->index;                       /* last consumer, to the end of its chain */
-    for (int j = l->index + 1; j < n; j++)
-        for (int k = 0; k < net->node[j].spec->n_in; k++)
-            if (!net->node[j].ops->alias && net->node[j].from[k] == l) last = j;
-    if (l->ops->alias) return c;
+    const int back = 2 * net->n_node - 1;
     if (i % 2 == 0) {
-        if (!l->inner_y && !l->kept && !l->constant && !l->ops->memory &&
-            !(learn && net->plan.layer_major))
-            c.bytes = hk_map_bytes(l->rows, l->out);
-        c.to = last;
-        return c;
+        const size_t bytes = hk_short_lived(l) ? hk_map_bytes(l->rows, l->out) : 0;
+        return (claim){ &l->y_at, bytes, l->index, last_reader(net, l) };
     }
-    c.at = &l->error_at;
-    if (learn && !net->plan.layer_major && !l->inner_dy && l->learnable)
-        c.bytes = hk_map_floats(l) * sizeof(float);
-    c.from = back - last;
-    c.to = back - l->index;
+    const bool own = has_error(l) && !error_host(net, l);
+    const size_t bytes = own ? hk_map_floats(l) * sizeof(float) : 0;
+    claim c = { &l->error_at, bytes, back - last_reader(net, l), back - l->index };
+    for (int k = 0; own && k < l->spec->n_in; k++)
+        if (l->from[k] && error_host(net, l->from[k]) == l) c.to = back - l->from[k]->index;
     return c;
 }
 
@@ -78,6 +92,10 @@ size_t hk_place(hk_net *net)
         }
         *c.at = at;
         if (at + c.bytes > total) total = at + c.bytes;
+    }
+    for (int i = 0; i < net->n_node; i++) {
+        const hk_node *host = error_host(net, &net->node[i]);
+        if (host) net->node[i].error_at = host->error_at;
     }
     return total;
 }

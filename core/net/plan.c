@@ -48,11 +48,10 @@ hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory)
     return take_slots(m, r, bytes, hk_slots(m->net, memory));
 }
 
-/* Whether an output lives in WORK, placed by its lifetime (place.c). */
-static bool short_lived(const hk_node *l)
+bool hk_short_lived(const hk_node *l)
 {
     const hk_net *net = l->net;
-    return !l->inner_y && !l->kept && !l->constant && !l->ops->memory &&
+    return !l->ops->alias && !l->inner_y && !l->kept && !l->constant && !l->ops->memory &&
            !(net->spec.learn && net->plan.layer_major);
 }
 
@@ -60,7 +59,7 @@ static void take_output(hk_node *l, hk_mem *m)
 {
     const size_t bytes = hk_map_bytes(l->rows, l->out);
     const bool tape = l->net->spec.learn && l->net->plan.adjoint;
-    if (l->inner_y || short_lived(l)) return;
+    if (l->inner_y || hk_short_lived(l)) return;
     if (l->ops->memory)
         l->y = take_slots(m, tape ? HK_R_TAPE : HK_R_STATE, bytes, hk_slots(l->net, true));
     else
@@ -141,7 +140,7 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
         if (l->ops->alias) continue;
         l->args.work = scratch;
         l->args.id = (uint32_t)i;
-        if (!l->inner_y && short_lived(l))
+        if (hk_short_lived(l))
             l->y = (hk_ring){ placed ? placed + l->y_at : NULL, 0, 1 };
         if (s->learn && !net->plan.layer_major && !l->inner_dy)
             l->error = (hk_ring){ placed ? placed + l->error_at : NULL, 0, 1 };
