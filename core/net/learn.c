@@ -102,11 +102,27 @@ void hk_net_update(hk_net *net)
 
 /* ---- a batch ----------------------------------------------------------------------------------- */
 
-static bool finite_floats(size_t n, const float *v)
+HK_CLONES static bool finite_floats(size_t n, const float *v)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!(v[i] - v[i] == 0.0f)) return false;
-    return true;
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &v[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+/* A neuron whose membrane is not a number is silent, so the loss alone may not tell. */
+static hk_status check_parameters(const hk_net *net, hk_error *e)
+{
+    for (int32_t i = 0; i < net->n_param; i++) {
+        const hk_param *p = &net->param[i];
+        HK_CHECK(e, !p->learn || finite_floats(p->n, p->w), HK_E_NUM,
+                 "parameter '%s.%s' is not finite after update %lld; lower optim.lr or set "
+                 "optim.clip_norm", p->layer, p->name, (long long)net->updates);
+    }
+    return HK_OK;
 }
 
 static hk_status not_a_number(const hk_net *net, hk_error *e)
@@ -148,7 +164,7 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     if (out) *out = net->result;
     if (!(net->result.loss - net->result.loss == 0)) return not_a_number(net, e);
     if (!net->plan.update_each_step) hk_net_update(net);
-    return HK_OK;
+    return check_parameters(net, e);
 }
 
 hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e)

@@ -182,11 +182,31 @@ static void not_a_number(void **state)
     free(x);
 }
 
+/* A weight that is not a number is found although the loss is finite: the neuron behind it is silent. */
+static void silent_not_a_number(void **state)
+{
+    (void)state;
+    small *s = open_sgd("momentum=0");
+    float *x = random_input(&NET, 1);
+    s->x = x;
+    s->batch = (hk_batch){ .n = 4, .frame = small_frame, .self = s, .label = random_labels() };
+    s->param[0].w[2] = NAN;
+    hk_net_prepare(&s->net);
+    hk_error e;
+    hk_result r;
+    assert_int_equal(hk_net_learn(&s->net, &s->batch, &r, &e), HK_E_NUM);
+    assert_true(isfinite(r.loss));
+    assert_non_null(strstr(e.text, s->param[0].layer));
+    random_close(s);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds), cmocka_unit_test(decay), cmocka_unit_test(accumulate),
         cmocka_unit_test(plain_step), cmocka_unit_test(clipping), cmocka_unit_test(not_a_number),
+        cmocka_unit_test(silent_not_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
