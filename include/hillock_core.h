@@ -1,14 +1,14 @@
 /* Hillock core: online training of deep spiking networks in one fixed block of memory.
  *
- * This header is all that a program without an operating system needs. The core allocates nothing,
- * prints nothing, starts no thread, keeps no mutable global and calls nothing outside string.h and
- * math.h. Memory is planned first and passed in by the caller.
+ * The core allocates nothing, prints nothing, starts no thread, keeps no mutable global and calls
+ * nothing outside string.h and math.h. Memory is planned first and passed in by the caller. This header
+ * has what every part shares; hillock_ext.h has the net and the operations tables.
  *
  * Order of calls:
  *   1. describe the net: an array of hk_node_spec, one per layer, inputs before consumers
  *   2. hk_net_build     checks shapes and capabilities, names the first thing that does not fit
  *   3. hk_net_plan      bytes per region; nothing has been allocated yet
- *   4. hk_net_bind      takes one block per region (or one for all) from the caller
+ *   4. hk_net_bind      takes one block per region from the caller
  *   5. hk_net_init      initial weights from a seed
  *   6. hk_net_learn     one batch: gradients by the rule, weights by the optimizer
  *      hk_net_infer     one batch, forward only

@@ -100,7 +100,7 @@ static void backward_tile(hk_node *l, const hk_tile *a)
 
 const hk_layer_ops hk_layer_readout = {
     .info = { "readout", "what the net says: sum, mean, last, leaky membrane or spike count of its outputs",
-              "online-rules: Eshraghian et al. 2021 and the papers of the rules", sizeof(readout_cfg),
+              "sum and last: 2210.04195, 2302.14311; leaky: 2411.11082, its released code", sizeof(readout_cfg),
               fields, HK_COUNT(fields) },
     .n_in = 1, .memory = true, .infer = infer, .bind = bind,
     .forward_tile = forward_tile, .backward_tile = backward_tile,

@@ -12,7 +12,7 @@
  * reaches s[t] through the reset of t+1. At the first step of a truncated window the inherited
  * membrane is a constant, the theta inside it included; the leak that multiplies it is not.
  *
- * Sources: STOP 2411.11082 eq. 24, 26, 27, 30 and BPTT as in spec of STBP, both from one set of
+ * Sources: STOP 2411.11082 eq. 24, 26, 27, 30 and STBP 1706.02609, both from one set of
  * derivatives.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -67,6 +67,19 @@ static hk_status infer(hk_node *l, hk_error *e)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
+static choice wish_of(const hk_node *l, int p)
+{
+    return (choice)(p == 0 ? cfg_of(l)->learn_threshold : cfg_of(l)->learn_leak);
+}
+
+/* Whether parameter p has a trace of its own: the rule learns it forward in time. */
+static bool traced(const hk_node *l, int p)
+{
+    const hk_rule_plan *plan = &l->net->plan;
+    if (!l->net->spec.learn || plan->adjoint || wish_of(l, p) == NO) return false;
+    return p == 0 ? plan->learn_threshold : plan->learn_leak;
+}
+
 static hk_param describe(const hk_node *l, int p)
 {
     const hk_learn *row = &neuron_of(l)->learn[p];
@@ -83,11 +96,24 @@ static hk_param describe(const hk_node *l, int p)
         memcpy(d.file_dim, map.dim, sizeof d.file_dim);
         if (d.file_rank == 1) d.file_dim[0] = s.c * s.h * s.w;
     }
-    const int32_t want = p == 0 ? cfg_of(l)->learn_threshold : cfg_of(l)->learn_leak;
+    const choice want = wish_of(l, p);
     const hk_rule_plan *plan = &l->net->plan;
     const bool by_rule = p == 0 ? plan->learn_threshold : plan->learn_leak;
     d.learn = want == YES || (want == AUTO && (by_rule || (plan->adjoint && row->by_default)));
     return d;
+}
+
+/* What the recipe wants learned must have a gradient. */
+static hk_status check_wishes(const hk_node *l, hk_error *e)
+{
+    const hk_neuron_ops *nn = neuron_of(l);
+    if (!l->net->spec.learn || l->net->plan.adjoint) return HK_OK;
+    for (int p = 0; p < nn->n_learn; p++)
+        HK_CHECK(e, wish_of(l, p) != YES || traced(l, p), HK_E_UNSUP,
+                 "rule '%s' gives no gradient of '%s.%s' (%s: yes); use bptt, or stop with %s",
+                 l->net->spec.rule->info.name, l->name, nn->learn[p].name,
+                 p == 0 ? "learn_threshold" : "learn_leak", p == 0 ? "T" : "L");
+    return HK_OK;
 }
 
 static hk_status check_weight_trace(const hk_node *l, hk_error *e)
@@ -101,15 +127,9 @@ static hk_status check_weight_trace(const hk_node *l, hk_error *e)
     return HK_OK;
 }
 
-static bool traced(const hk_node *l, int p)
-{
-    const hk_rule_plan *plan = &l->net->plan;
-    if (!l->net->spec.learn || plan->adjoint) return false;
-    return p == 0 ? plan->learn_threshold : plan->learn_leak;
-}
-
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 {
+    HK_TRY(check_wishes(l, e));
     HK_TRY(check_weight_trace(l, e));
     const hk_neuron_ops *nn = neuron_of(l);
     const bool learn = l->net->spec.learn, adjoint = learn && l->net->plan.adjoint;

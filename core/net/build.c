@@ -127,7 +127,7 @@ static hk_status check_rule(hk_net *net, hk_error *e)
     if (!net->plan.weights || !net->plan.weight_trace) return HK_OK;
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *m = net->node[i].memory;
-        if (!m || !m->spec->neuron) continue;
+        if (!m || !m->spec->neuron || !net->node[i].ops->operations) continue;   /* no weights */
         const hk_neuron_ops *neuron = m->spec->neuron;
         HK_CHECK(e, neuron->decay, HK_E_UNSUP,
                  "rule '%s' cannot train layer '%s': a weight trace needs one leak, and neuron '%s' "

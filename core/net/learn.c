@@ -155,6 +155,9 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
 {
     HK_CHECK(e, net->spec.learn, HK_E_ARG, "net: built for inference, cannot learn");
     HK_CHECK(e, batch->label || batch->target, HK_E_ARG, "batch: learning needs labels or targets");
+    HK_CHECK(e, !net->plan.update_each_step || net->update.accumulate <= 1, HK_E_UNSUP,
+             "rule '%s' updates at every step: accumulate is %d, expected 1",
+             net->spec.rule->info.name, (int)net->update.accumulate);
     HK_TRY(check_batch(net, batch, e));
     net->batch = batch;
     net->training = true;

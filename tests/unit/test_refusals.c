@@ -249,11 +249,41 @@ static void batches(void **state)
     random_close(s);
 }
 
+/* A wish that the rule cannot grant, and accumulation under a rule that updates at every step. */
+static void wishes(void **state)
+{
+    (void)state;
+    static const struct { const hk_rule_ops *rule; const char *rule_keys, *layer, *word; } no[] = {
+        { &hk_rule_sltt, NULL, "learn_threshold=yes", "lif1.threshold" },
+        { &hk_rule_ottt_a, NULL, "learn_leak=yes", "lif1.leak" },
+        { &hk_rule_stop, "T=false", "learn_threshold=yes", "stop with T" },
+    };
+    for (int i = 0; i < HK_COUNT(no); i++) {
+        small s = { 0 };
+        hk_error e;
+        with_layer(&s, no[i].layer);
+        small_rule(&s, no[i].rule, no[i].rule_keys);
+        small_loss(&s, &hk_loss_ce, NULL, (hk_objective)STEP);
+        assert_int_equal(small_build(&s, MAP, 3, 2, &e), HK_E_UNSUP);
+        assert_non_null(strstr(e.text, no[i].word));
+        small_close(&s);
+    }
+    const net_case c = { dense_layers, NULL, NULL, VECTOR5, 3, 4, STEP, false, 1 };
+    small *s = random_net(&c, &hk_rule_ottt_o, NULL);
+    hk_error e;
+    const int32_t label[4] = { 0, 1, 2, 0 };
+    const hk_batch b = { .n = 4, .frame = small_frame, .self = s, .label = label };
+    s->net.update.accumulate = 2;
+    assert_int_equal(hk_net_learn(&s->net, &b, NULL, &e), HK_E_UNSUP);
+    assert_non_null(strstr(e.text, "accumulate is 2"));
+    random_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows), cmocka_unit_test(missing_readout), cmocka_unit_test(numbers),
-        cmocka_unit_test(batches),
+        cmocka_unit_test(batches), cmocka_unit_test(wishes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
