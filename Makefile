@@ -7,7 +7,7 @@ BUILD := build/release
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
-.PHONY: all test demo bench check fuzz format install clean help deps
+.PHONY: all test demo firmware bench check fuzz format install clean help deps
 
 all: deps               ## build libraries, command and tests into build/release
 	@test -f $(BUILD)/build.ninja || cmake --preset release
@@ -20,6 +20,9 @@ test: deps              ## build with warnings as errors and run every test
 
 demo: all               ## train recipes/digits-stop.yaml for about a minute, write a report
 	@tools/demo.sh $(BUILD)/hillock
+
+firmware: all           ## build the microcontroller demo for every board and run it under QEMU
+	@tools/firmware.sh $(BUILD)/hillock
 
 bench: all              ## measure the kernels on this machine (BENCH="arguments")
 	@$(BUILD)/hillock bench $(BENCH)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 16 };
+enum { MOST = 16, KEY_TARGET = 256, KEY_RAM, KEY_FLASH, KEY_STACK, KEY_WEIGHTS };
 
 typedef struct options {
     const char *path;
@@ -19,7 +19,9 @@ typedef struct options {
     char       *rule[MOST];
     int32_t     T[MOST];
     int         n_rule, n_T;
-    bool        json, layers;
+    bool        json, layers, mcu;
+    hk_form     form;
+    hk_mcu_limits limits;
 } options;
 
 static const char *const region[] = HK_REGION_NAMES;
@@ -166,6 +168,41 @@ static int run(const options *o)
     return refused == n ? HK_EXIT_FAILED : HK_EXIT_DONE;
 }
 
+static int run_mcu(const options *o)
+{
+    hk_plan plan;
+    hk_error e;
+    if (hk_plan_mcu(&plan, o->path, o->sets.at, o->sets.n, o->n_rule ? o->rule[0] : NULL,
+                    o->n_T ? o->T[0] : 0, o->form, &e))
+        return hk_cli_fail(&e);
+    hk_status st = plan.refused.code;
+    if (st) e = plan.refused;
+    else if (o->json) json(o, &plan, 1);
+    else st = hk_plan_mcu_show(&plan, &o->limits, o->form, &e);
+    hk_plan_free(&plan);
+    return st ? hk_cli_fail(&e) : HK_EXIT_DONE;
+}
+
+/* A number of bytes, also as 64K or 1M. */
+static size_t read_bytes(const char *arg, const char *what, struct argp_state *state)
+{
+    char *end;
+    const double v = strtod(arg, &end);
+    const double unit = *end == 'K' || *end == 'k' ? 1024 : *end == 'M' ? 1024 * 1024 : 1;
+    if (unit > 1) end++;
+    if (*end || end == arg || !(v >= 0 && v * unit < 4294967296.0))
+        argp_error(state, "%s: '%s' is not a number of bytes, such as 65536 or 64K", what, arg);
+    return v >= 0 && v * unit < 4294967296.0 ? (size_t)(v * unit) : 0;
+}
+
+static void read_form(options *o, const char *arg, struct argp_state *state)
+{
+    int form = 0;
+    while (hk_form_name(form) && strcmp(hk_form_name(form), arg) != 0) form++;
+    if (!hk_form_name(form)) argp_error(state, "--weights: '%s', expected f32, f16 or i8", arg);
+    o->form = (hk_form)form;
+}
+
 static void read_steps(options *o, char *arg, struct argp_state *state)
 {
     char *part[MOST];
@@ -191,6 +228,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'l': o->layers = true; return 0;
     case 'j': o->json = true; return 0;
+    case KEY_TARGET:
+        if (strcmp(arg, "mcu") != 0) argp_error(state, "--target: '%s', expected mcu", arg);
+        o->mcu = true;
+        return 0;
+    case KEY_RAM: o->limits.ram = read_bytes(arg, "--ram", state); return 0;
+    case KEY_FLASH: o->limits.flash = read_bytes(arg, "--flash", state); return 0;
+    case KEY_STACK: o->limits.stack = read_bytes(arg, "--stack", state); return 0;
+    case KEY_WEIGHTS: read_form(o, arg, state); return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num) argp_usage(state);
         o->path = arg;
@@ -209,6 +254,11 @@ int hk_cmd_plan(int argc, char **argv)
           0 },
         HK_CLI_SET,
         { "json", 'j', NULL, 0, "As JSON, exact numbers, with all layers", 0 },
+        { "target", KEY_TARGET, "mcu", 0, "Plan the exported net: batch 1 in one block of memory", 1 },
+        { "ram", KEY_RAM, "BYTES", 0, "mcu: refuse a net that needs more, e.g. 64K", 1 },
+        { "flash", KEY_FLASH, "BYTES", 0, "mcu: refuse a net that needs more", 1 },
+        { "stack", KEY_STACK, "BYTES", 0, "mcu: set aside for the stack (4096)", 1 },
+        { "weights", KEY_WEIGHTS, "FORM", 0, "mcu: constants as f32 (default), f16 or i8", 1 },
         { 0 },
     };
     static const struct argp argp = {
@@ -221,7 +271,7 @@ int hk_cmd_plan(int argc, char **argv)
                "pass backwards in time has to remember; packed weights as the products want them; "
                "work shared scratch. Under an online rule none of them grows with T.",
     };
-    options o = { 0 };
+    options o = { .limits.stack = HK_TARGET_STACK };
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;
-    return run(&o);
+    return o.mcu ? run_mcu(&o) : run(&o);
 }

@@ -60,9 +60,22 @@ static size_t learned(const hk_net *net)
     return n;
 }
 
-static hk_status measure(hk_plan *p, hk_net *net, hk_error *e)
+/* Constants in flash, by layer, and the core's tables in RAM. */
+static void measure_device(hk_plan *p, const hk_net *net, hk_form form)
+{
+    p->tables = hk_target_table_bytes(net->n_node, net->n_param);
+    for (int32_t i = 0; i < net->n_node; i++)
+        p->layer[i].flash = hk_target_spec_bytes(net->node[i].spec);
+    for (int32_t k = 0; k < net->n_param; k++)
+        for (int32_t i = 0; i < net->n_node; i++)
+            if (net->param[k].layer == net->node[i].name)
+                p->layer[i].flash += hk_target_constant(&net->param[k], form);
+}
+
+static hk_status measure(hk_plan *p, hk_net *net, const hk_form *device, hk_error *e)
 {
     HK_TRY(hk_net_plan(net, p->bytes, e));
+    if (device) measure_device(p, net, *device);
     p->learned = learned(net);
     for (int r = 0; r < HK_REGIONS; r++) p->total += p->bytes[r];
     for (int32_t i = 0; i < net->n_node; i++) {
@@ -81,42 +94,53 @@ static hk_status measure(hk_plan *p, hk_net *net, hk_error *e)
 
 /* ---- one plan -------------------------------------------------------------------------------- */
 
-static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels, hk_error *e)
+/* device: not NULL for a microcontroller's spec; the form of its weights. */
+static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels,
+                       const hk_form *device, hk_error *e)
 {
     hk_net net;
     hk_net_spec spec;
-    hk_recipe_spec(r, true, true, &spec);
-    spec.kernels = kernels;
+    if (device) hk_target_spec(r, 0, &spec);
+    else hk_recipe_spec(r, true, true, &spec);
+    if (!device) spec.kernels = kernels;
+    p->batch = spec.batch;
     p->n_layer = r->n_node;
     p->layer = hk_alloc_zero((size_t)r->n_node, sizeof *p->layer);
     hk_node *node = hk_alloc_zero((size_t)r->n_node, sizeof *node);
     hk_param *param = hk_alloc_zero((size_t)hk_net_max_param(&spec), sizeof *param);
     hk_status st = p->layer && node && param ? HK_OK : hk_fail(e, HK_E_NOMEM, "out of memory");
     if (!st) st = hk_net_build(&net, &spec, node, param, hk_net_max_param(&spec), e);
-    if (!st) st = measure(p, &net, e);
+    if (!st) st = measure(p, &net, device, e);
     hk_free(param);
     hk_free(node);
     return st;
 }
 
-static hk_status make(hk_plan *p, const hk_recipe *r, hk_error *e)
+/* A rule that does not fit is told in the plan. */
+static hk_status settle(hk_plan *p, hk_status st, const hk_error *inner, hk_error *e)
+{
+    if (st == HK_E_UNSUP) p->refused = *inner;
+    else if (st) *e = *inner;
+    return st == HK_E_UNSUP ? HK_OK : st;
+}
+
+static hk_status make(hk_plan *p, const hk_recipe *r, const hk_form *device, hk_error *e)
 {
     hk_host_kernels kernels;
+    hk_error inner = { 0 };
+    if (device) return settle(p, build(p, r, NULL, device, &inner), &inner, e);
     hk_host_kernels_cfg cfg;
     hk_fields_default(&hk_host_kernels_info, &cfg);
     cfg.threads = r->train.threads;
     HK_TRY(hk_host_kernels_open(&kernels, &cfg, e));
-    hk_error inner = { 0 };
     p->workers = kernels.table.workers;
-    hk_status st = build(p, r, &kernels.table, &inner);
+    hk_status st = build(p, r, &kernels.table, NULL, &inner);
     hk_host_kernels_close(&kernels);
-    if (st == HK_E_UNSUP) p->refused = inner;
-    else if (st) *e = inner;
-    return st == HK_E_UNSUP ? HK_OK : st;
+    return settle(p, st, &inner, e);
 }
 
-hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
-                       const char *rule, int32_t T, hk_error *e)
+static hk_status plan(hk_plan *p, const char *path, const char *const *set, int n_set,
+                      const char *rule, int32_t T, const hk_form *device, hk_error *e)
 {
     enum { MOST = 258 };
     const char *all[MOST];
@@ -137,14 +161,25 @@ hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int
     hk_status st = shape(&r, e);
     if (!st) {
         p->T = r.train.T;
-        p->batch = r.train.batch;
         p->input = r.data.shape;
         hk_format(p->rule, sizeof p->rule, "%s", r.rule->info.name);
-        st = make(p, &r, e);
+        st = make(p, &r, device, e);
     }
     hk_recipe_free(&r);
     if (st) hk_plan_free(p);
     return st;
+}
+
+hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
+                       const char *rule, int32_t T, hk_error *e)
+{
+    return plan(p, path, set, n_set, rule, T, NULL, e);
+}
+
+hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
+                      const char *rule, int32_t T, hk_form form, hk_error *e)
+{
+    return plan(p, path, set, n_set, rule, T, &form, e);
 }
 
 void hk_plan_free(hk_plan *p)

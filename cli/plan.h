@@ -5,13 +5,14 @@
 #ifndef HK_CLI_PLAN_H
 #define HK_CLI_PLAN_H
 
-#include "recipe/recipe.h"
+#include "export/target.h"
 
 typedef struct hk_plan_layer {
     char     name[64], type[32];
     hk_shape shape;                      /* of the output                                       */
     double   operations;                 /* multiply-adds of one dense forward step, one sample */
     size_t   bytes[HK_REGIONS];          /* what only this layer uses                           */
+    size_t   flash;                      /* hk_plan_mcu: constants and table rows               */
 } hk_plan_layer;
 
 typedef struct hk_plan {
@@ -22,6 +23,7 @@ typedef struct hk_plan {
     size_t         bytes[HK_REGIONS], total;
     size_t         learned;              /* parameters, without running statistics              */
     double         operations;
+    size_t         tables;               /* hk_plan_mcu: RAM of the core's tables, at most      */
     hk_error       refused;              /* code HK_OK, or why this rule does not fit           */
 } hk_plan;
 
@@ -30,6 +32,16 @@ typedef struct hk_plan {
  * net is told in `refused`; any other failure is returned. */
 hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
                        const char *rule, int32_t T, hk_error *e);
+/* The same for the exported net on a microcontroller: batch 1, one worker, weights as `form`. */
+hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
+                      const char *rule, int32_t T, hk_form form, hk_error *e);
 void      hk_plan_free(hk_plan *p);
+
+/* What a device has, 0: no limit; stack: what is set aside for it. */
+typedef struct hk_mcu_limits { size_t ram, flash, stack; } hk_mcu_limits;
+
+/* plan_mcu.c: prints RAM and flash by region and layer. E_NOMEM: over a limit, with the largest
+ * consumers. */
+hk_status hk_plan_mcu_show(const hk_plan *p, const hk_mcu_limits *m, hk_form form, hk_error *e);
 
 #endif

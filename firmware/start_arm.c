@@ -52,6 +52,14 @@ __attribute__((section(".start"), used)) static const vector table[16] = {
     { fault }, { NULL }, { NULL }, { NULL }, { fault }, { fault }, { NULL }, { fault }, { fault },
 };
 
+/* newlib's mathematics sets errno; its own would bring a kilobyte of state for every thread. */
+int *__errno(void);
+int *__errno(void)
+{
+    static int number;
+    return &number;
+}
+
 void board_count_begin(void)
 {
     SYST_RVR = TICKS;

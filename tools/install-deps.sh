@@ -11,6 +11,10 @@ optional="python3-numpy:the_oracle_tests
     libopenblas-openmp-dev:CBLAS_products
     gcc-arm-none-eabi:the_cross_build
     libnewlib-arm-none-eabi:the_cross_build
+    qemu-system-arm:the_firmware_of_the_Cortex_boards
+    gcc-riscv64-unknown-elf:the_firmware_of_the_RISC-V_board
+    picolibc-riscv64-unknown-elf:the_firmware_of_the_RISC-V_board
+    qemu-system-misc:the_firmware_of_the_RISC-V_board
     clang:the_thread_sanitizer_and_the_fuzzers
     libclang-rt-14-dev:the_thread_sanitizer_and_the_fuzzers
     libomp-dev:the_thread_sanitizer"

@@ -14,6 +14,10 @@ enum { HK_TARGET_ALIGN = 8, HK_TARGET_SHARDS = 1, HK_TARGET_TILE = 64 };
 /* Bytes of the core's tables on a 32-bit machine, at most; exported code asserts them. */
 enum { HK_TARGET_NODE = 448, HK_TARGET_PARAM = 96, HK_TARGET_MODEL = 448 };
 
+/* What a plan must guess: the core's code with the members of an ordinary net (52 to 60 KiB were
+ * measured), and the stack (2 KiB were). The linker's map and the painted stack say it exactly. */
+enum { HK_TARGET_CODE = 60 * 1024, HK_TARGET_STACK = 4096 };
+
 /* The recipe's spec for batch 1, one worker and the reference kernels. r is shaped. tile 0: default. */
 void hk_target_spec(const hk_recipe *r, int32_t tile, hk_net_spec *out);
 
