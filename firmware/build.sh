@@ -2,6 +2,7 @@
 # firmware/build.sh BOARD NET OUT [PROGRAM]: the core, an exported net and a program (default
 # firmware/digits.c) as OUT/BOARD.elf with its map; BOARD `host` builds them for this computer.
 # Fails where the core or the net needs more than string.h and math.h. NET `none`: checks the core.
+# SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 source_root=$(cd "$(dirname "$0")/.." && pwd)
 . "$source_root/firmware/boards.sh"

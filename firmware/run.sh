@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # firmware/run.sh [-count] BOARD OUT [WORD...]: runs OUT/BOARD.elf under QEMU with these arguments.
 # -count: every instruction takes 64 ns of the board's time, so that it can count them.
+# SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 . "$(cd "$(dirname "$0")" && pwd)/boards.sh"
 icount=

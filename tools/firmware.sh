@@ -2,6 +2,7 @@
 # tools/firmware.sh HILLOCK [BOARD...]: trains the digits net, exports it, builds the firmware of every
 # board and runs it under QEMU: self-test, instructions of a step, adaptation, and 1000 learned samples
 # whose log must equal that of this computer, bit by bit. Boards without tools are skipped by name.
+# SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 cd "$(dirname "$0")/.."
 hillock=${1:-build/release/hillock}

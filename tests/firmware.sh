@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# An exported net on a Cortex-M4F under QEMU: the same bits as on this computer, learning that pays, the
+# static block as planned. And the check of the core, with each thing planted that it must find.
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+hillock=${HILLOCK:?path of the command}
+src=${HILLOCK_SRC:?path of the sources}
+. "$src/firmware/boards.sh"
+rm -rf work && mkdir work && cd work
+recipe=$src/recipes/digits-mcu.yaml
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# ---- plan: refusals, and no byte more for more steps
+"$hillock" plan "$recipe" --target mcu --ram 64K --flash 128K >plan4
+"$hillock" plan "$recipe" --target mcu --T 400 >plan400
+cmp <(grep '^RAM' plan4) <(grep '^RAM' plan400) || fail "RAM grows with T"
+code=0
+"$hillock" plan "$recipe" --target mcu --ram 40K >said 2>&1 || code=$?
+[ $code = 1 ] && grep -q 'bytes of RAM, .* the largest consumers are shared work ([0-9]*), lif1 state (' said ||
+    { cat said; fail "a net too large for its RAM"; }
+code=0
+"$hillock" plan "$recipe" --target mcu --flash 50K >said 2>&1 || code=$?
+[ $code = 1 ] && grep -q 'bytes of flash, .* code (' said ||
+    { cat said; fail "a net too large for its flash"; }
+code=0
+"$hillock" export "$recipe" --target rust --out net >said 2>&1 || code=$?
+[ $code = 2 ] || fail "an unknown target"
+
+# ---- export: one short training, three forms of weights, compiled for this computer
+"$hillock" train "$recipe" --out run --quiet --set train.epochs=10 >/dev/null
+for form in i8 f16 f32; do
+    "$hillock" export run --target c --weights $form --out net --samples 3823,1797 \
+        --set optim.lr=0.005 >/dev/null
+    "$src/firmware/build.sh" host net out
+    out/host/digits self || fail "self-test on this computer, weights $form"
+done
+
+board cortex-m4f
+if ! have; then
+    echo "SKIPPED firmware cortex-m4f: $missing not installed"
+    exit 77
+fi
+
+# ---- the core: each of these must fail its check
+mkdir -p core/base
+cp "$src"/core/base/*.[ch] core/base/
+for folder in "$src"/core/*/; do
+    mkdir -p "core/$(basename "$folder")"
+    cp "$folder"/*.h "core/$(basename "$folder")/" 2>/dev/null || true
+done
+plant() {               # plant NAME FOUND CODE
+    cp -r core "core-$1"
+    echo "$3" >>"core-$1/base/rng.c"
+    if HILLOCK_CORE=$PWD/core-$1 "$src/firmware/build.sh" cortex-m4f none "check-$1" >said 2>&1; then
+        fail "a core with $1 passes"
+    fi
+    grep -q "$2" said || { cat said; fail "a core with $1: the message does not name it"; }
+}
+HILLOCK_CORE=$PWD/core "$src/firmware/build.sh" cortex-m4f none check >/dev/null
+plant malloc 'string.h and math.h: malloc' \
+    'void *malloc(size_t n); void *hk_planted(void); void *hk_planted(void) { return malloc(8); }'
+plant printf 'string.h and math.h: printf' \
+    'int printf(const char *f, ...); void hk_planted(void); void hk_planted(void) { printf("%d", 1); }'
+plant thread 'string.h and math.h: pthread_create' \
+    'int pthread_create(void *, void *, void *, void *); void hk_planted(void);
+     void hk_planted(void) { pthread_create(0, 0, 0, 0); }'
+plant global 'mutable global: . hk_planted' 'extern int hk_planted; int hk_planted;'
+plant static 'mutable global: . planted' \
+    'static int planted; int hk_count(void); int hk_count(void) { return ++planted; }'
+
+# ---- the device
+"$src/firmware/build.sh" cortex-m4f net out
+planned=$(awk '/^RAM/ { print $2 }' plan4)
+linked=$(printf '%d' "$(awk '/\.bss\.net_memory$/ { getline; print $2; exit }
+    /\.bss\.net_memory / { print $3; exit }' out/cortex-m4f.map)")
+[ "$planned" = "$linked" ] || fail "planned $planned bytes of static block, linked $linked"
+echo "static block: $planned bytes, planned and linked"
+"$src/firmware/run.sh" cortex-m4f out self | tee self
+grep -q '^self-test: ' self || fail "self-test on the device"
+
+"$src/firmware/run.sh" host out replay 250 >host.log
+"$src/firmware/run.sh" cortex-m4f out replay 250 | grep -v '^RAM\|^flash' >device.log
+[ "$(wc -l <host.log)" = 250 ] && cmp host.log device.log || fail "replay: device and host differ"
+echo "replay: 250 samples, 1000 steps, equal bits"
+
+"$src/firmware/run.sh" -count cortex-m4f out count | grep -q '^learn step 4: [0-9]' || fail "count"
+
+"$src/firmware/run.sh" cortex-m4f out adapt 1000 400 | tee adapt
+awk '/^(before|after):/ { gsub(",", ""); u[++n] = $3 / $5; s[n] = $7 / $9 }
+    END { exit !(n == 2 && s[2] - s[1] > 0.1) }' adapt || fail "the device gains nothing"
