@@ -286,6 +286,7 @@ typedef struct hk_rule_plan {
     bool    hard_reset_trace;            /* accept a trace where it is known to be wrong           */
     bool    learn_threshold, learn_leak; /* neuron traces, or the adjoint's sums                   */
     bool    leak_mean;                   /* divide the leak gradient by its sharers                */
+    bool    trace_reset;                 /* neuron traces: differentiate the spike inside the reset */
     bool    first_layer_trace;
     float   head_trace;                  /* leak at the head; NaN: of the readout                  */
     int32_t bias_trace;                  /* hk_bias_trace                                          */

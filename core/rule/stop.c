@@ -10,6 +10,10 @@
  * layer all three are the exact gradients of BPTT with detached reset. L sums over the neurons that
  * share a leak; leak_reduction: mean divides by their number.
  *
+ * trace_reset: kept differentiates the spike inside the reset as well: with e = dU[t]/ds[t-1] and
+ * ds_p = phi (eps_p - [p is theta]), each neuron trace also gets e ds_p[t-1]. For the top layer that is
+ * BPTT with the reset gradient kept.
+ *
  * Source: 2411.11082; equation numbers as quoted by an independent implementation. The authors'
  * released code learns weights only and gives biases no gradient (bias_trace: none).
  *
@@ -21,7 +25,7 @@
 
 typedef struct stop_cfg {
     bool         W, T, L;
-    int32_t      leak_reduction;
+    int32_t      leak_reduction, trace_reset;
     hk_trace_cfg trace;
 } stop_cfg;
 
@@ -30,6 +34,8 @@ static const hk_field fields[] = {
     HK_ROW_BOOL(stop_cfg, T, 1, "learn thresholds"),
     HK_ROW_BOOL(stop_cfg, L, 1, "learn leaks, and any other parameter of the neuron"),
     HK_ROW_ENUM(stop_cfg, leak_reduction, 0, "sum|mean", 2, "over the neurons that share a leak"),
+    HK_ROW_ENUM(stop_cfg, trace_reset, 0, "cut|kept", 2,
+                "traces of neuron parameters: the spike inside the reset is a constant, or not"),
     HK_TRACE_ROWS(stop_cfg),
 };
 
@@ -42,6 +48,7 @@ static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_er
     p->learn_threshold = c->T;
     p->learn_leak = c->L;
     p->leak_mean = c->leak_reduction == 1;
+    p->trace_reset = c->trace_reset == 1;
     hk_trace_plan(&c->trace, p);
     return hk_rule_check_online(net, e);
 }

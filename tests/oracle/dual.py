@@ -9,7 +9,8 @@ this shares no formula with the engine:
            zero, and so is what theta does inside the inherited membrane
   online   at each step the states are constants; the tangent of a weighted layer with respect to its
            weights uses the trace of its input in place of the input, and a neuron's tangent with
-           respect to theta and leak is th~ - 1 and al~
+           respect to theta and leak is th~ - 1 and al~; under trace_reset: kept those traces also
+           carry the tangent of the last spike through the reset
 
   d s = phi(U - theta) d(U - theta);  inside the reset d s counts only under reset_grad: kept
 """
@@ -291,6 +292,7 @@ class Net:
         jac = al * (1 - s0) if kind == "hard" else al
         dtheta = {"A": -al * s0, "B": -s0}.get(kind, 0 * s0)
         dleak = held - scaled * x
+        reset = {"A": -al * th, "B": -th, "hard": -al * u0, "none": 0 * th}[kind]
         z = u - th
         s = (z >= 0) if layer["cmp"] == ">=" else (z > 0)
         s = s.astype(np.float64)
@@ -298,7 +300,13 @@ class Net:
         dz = np.ascontiguousarray((1 - scaled * al) * dx)
         if self.online:
             a, b = states.get((i, "t"), (np.zeros_like(x), np.zeros_like(x)))
-            a, b = jac * a + dtheta, jac * b + dleak
+            if self.rule.get("trace_reset") == "kept":
+                da, db = states.get((i, "r"), (0.0, 0.0))
+                a, b = jac * a + reset * da + dtheta, jac * b + reset * db + dleak
+                slope_here = phi(z, layer["surrogate"])
+                states[i, "r"] = slope_here * (a - 1), slope_here * b
+            else:
+                a, b = jac * a + dtheta, jac * b + dleak
             states[i, "t"] = a, b
             if self.rule.get("T"):
                 self._record(name + ".trace_threshold", t, a)
@@ -312,7 +320,6 @@ class Net:
                 du0, ds0 = tangents[i, "u"]
                 dz += jac * du0
                 if self.kept:
-                    reset = {"A": -al * th, "B": -th, "hard": -al * u0, "none": 0 * th}[kind]
                     dz += reset * ds0
                 self._put(dz, name + ".threshold", self._each(name + ".threshold", dtheta))
             self._put(dz, name + ".leak", self._each(name + ".leak", dleak))

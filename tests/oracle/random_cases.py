@@ -53,14 +53,15 @@ def draw_rule(d, T):
         if rule["window_kind"] != "none":
             rule["window"] = d.below(1, T)
     if name == "stop":
-        rule.update(W=d.yes(0.8), T=d.yes(), L=d.yes(), leak_reduction=d.of(["sum", "mean"]))
+        rule.update(W=d.yes(0.8), T=d.yes(), L=d.yes(), leak_reduction=d.of(["sum", "mean"]),
+                    trace_reset=d.of(["cut", "kept"]))
         rule["T"] = rule["T"] or not (rule["W"] or rule["L"])
     if name in ("ottt_a", "stop"):
         rule.update(bias_trace=d.of(["exact", "exact", "plain", "none"]), first_layer_trace=d.yes(0.8),
                     bn_trace=d.of(["plain", "exact"]), hard_reset_trace="ignore")
         if d.yes(0.3):
             rule["head_trace"] = d.of([0.25, 0.5])
-    d.tags += [str(v) for k, v in rule.items() if k in ("reset_grad", "window_kind")]
+    d.tags += [str(v) for k, v in rule.items() if k in ("reset_grad", "window_kind", "trace_reset")]
     return rule
 
 

@@ -223,31 +223,69 @@ static void sltt_k_mean(void **state)
     random_close(some);
 }
 
-/* STOP's traces of a neuron with two states, against BPTT. */
+/* Both neurons' gradients of a layer of two-state neurons under one rule. */
+static void two_state_run(small *s, const net_case *c, const hk_rule_ops *rule, const char *keys)
+{
+    small_layer(s, &hk_layer_dense, "fc", "out=3");
+    small_spiking(s, "lif", "threshold_granularity=channel leak_granularity=neuron", &two_state, NULL,
+                  &hk_surrogate_sigmoid, "slope=2");
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+    small_rule(s, rule, keys);
+    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
+    small_open(s, c->in, c->T, c->batch);
+    random_weights(s, c->seed);
+    learn_all(s);
+    random_run(s, c);
+}
+
+/* STOP's traces of a neuron with two states, against BPTT, the reset differentiated or not. */
 static void two_states(void **state)
 {
     (void)state;
+    static const char *const keys[][2] = { { NULL, "W=false" },
+                                           { "reset_grad=kept", "W=false trace_reset=kept" } };
     const net_case c = { NULL, NULL, NULL, VECTOR5, 10, 4, EACH_STEP, false, 43 };
-    small pair[2] = { { .n = 0 }, { .n = 0 } };
-    for (int i = 0; i < 2; i++) {
-        small *s = &pair[i];
-        small_layer(s, &hk_layer_dense, "fc", "out=3");
-        small_spiking(s, "lif", "threshold_granularity=channel leak_granularity=neuron", &two_state, NULL,
-                      &hk_surrogate_sigmoid, "slope=2");
-        small_layer(s, &hk_layer_readout, "readout", NULL);
-        if (i == 0) small_rule(s, &hk_rule_bptt, NULL);
-        else small_rule(s, &hk_rule_stop, "W=false");
-        small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
-        small_open(s, c.in, c.T, c.batch);
-        random_weights(s, c.seed);
-        learn_all(s);
-        random_run(s, &c);
+    for (int i = 0; i < HK_COUNT(keys); i++) {
+        small truth = { .n = 0 }, stop = { .n = 0 };
+        two_state_run(&truth, &c, &hk_rule_bptt, keys[i][0]);
+        two_state_run(&stop, &c, &hk_rule_stop, keys[i][1]);
+        same_gradient(&truth, &stop, "lif", "threshold", NEAR);
+        same_gradient(&truth, &stop, "lif", "leak", NEAR);
+        same_gradient(&truth, &stop, "lif", "current_leak", NEAR);
+        small_close(&truth);
+        small_close(&stop);
     }
-    same_gradient(&pair[0], &pair[1], "lif", "threshold", NEAR);
-    same_gradient(&pair[0], &pair[1], "lif", "leak", NEAR);
-    same_gradient(&pair[0], &pair[1], "lif", "current_leak", NEAR);
-    small_close(&pair[0]);
-    small_close(&pair[1]);
+}
+
+/* trace_reset: kept is BPTT with the reset gradient kept, for the neuron parameters of one layer and
+ * of the top layer; cut is not. */
+static void kept_reset(void **state)
+{
+    (void)state;
+    static const char *const hard[] = { "leak=0.7 threshold=0.5 reset=hard v_reset=0.1",
+                                        "leak=0.6 threshold=0.5 reset=hard input_scale=1-alpha" };
+    const char *neurons[HK_COUNT(EXACT) + HK_COUNT(hard)];
+    memcpy(neurons, EXACT, sizeof EXACT);
+    memcpy(neurons + HK_COUNT(EXACT), hard, sizeof hard);
+    for (int i = 0; i < HK_COUNT(neurons); i++) {
+        const net_case one = { one_layer, neurons[i], "kind=sum", VECTOR5, 12, 5, EACH_STEP, false, 23 };
+        const net_case top = { classifier_layers, neurons[i], "kind=count", VECTOR5, 12, 5, EACH_STEP,
+                               false, 24 };
+        for (int k = 0; k < 2; k++) {
+            const char *layer = k ? "top" : "lif";
+            small *truth = random_gradients(k ? &top : &one, &hk_rule_bptt, "reset_grad=kept");
+            small *kept = random_gradients(k ? &top : &one, &hk_rule_stop, "W=false trace_reset=kept");
+            small *cut = random_gradients(k ? &top : &one, &hk_rule_stop, "W=false");
+            same_gradient(truth, kept, layer, "threshold", NEAR);
+            same_gradient(truth, kept, layer, "leak", NEAR);
+            const hk_param *p = small_param(cut, layer, "threshold"), *q = small_param(truth, layer, "threshold");
+            assert_true(strstr(neurons[i], "reset=none") ||
+                        distance(p->n, p->g, q->g) > 0.01 * largest(q->n, q->g));
+            random_close(truth);
+            random_close(kept);
+            random_close(cut);
+        }
+    }
 }
 
 /* ---- an update at every step ------------------------------------------------------------------------ */
@@ -352,7 +390,8 @@ int main(void)
         cmocka_unit_test(one_step), cmocka_unit_test(no_leak), cmocka_unit_test(single_layer),
         cmocka_unit_test(single_layer_hard), cmocka_unit_test(top_layer), cmocka_unit_test(heads),
         cmocka_unit_test(norm_affine), cmocka_unit_test(between_rules), cmocka_unit_test(sltt_k_mean),
-        cmocka_unit_test(two_states), cmocka_unit_test(online_updates), cmocka_unit_test(layer_order),
+        cmocka_unit_test(two_states), cmocka_unit_test(kept_reset),
+        cmocka_unit_test(online_updates), cmocka_unit_test(layer_order),
         cmocka_unit_test(whole_window), cmocka_unit_test(window_of_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,13 @@
  * function, the primitive of the surrogate, so that the surrogate problem is the true one and BPTT
  * with the reset gradient kept must be the derivative of the loss, for every parameter.
  *
- * The library's own spiking layer stays out: its symbol is already defined here.
+ * The library's own spiking layer stays out: its symbols are already defined here.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #define HK_SMOOTH
 #include "layer/spiking.c"
+#include "layer/spiking_tile.c"
 #undef HK_SMOOTH
 
 #include "small_net.h"

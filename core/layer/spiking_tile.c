@@ -1,0 +1,266 @@
+/* The steps of the spiking layer: states, spikes and traces of a tile forwards, errors and gradients of
+ * neuron parameters backwards. spiking.c has the equations.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "spiking.h"
+
+#include <string.h>
+
+typedef struct work {                    /* the scratch of a tile, named */
+    hk_neuron_step  step;
+    hk_neuron_local local;
+    float *spike, *s, *z, *phi, *part, *learn[HK_MAX_LEARN], *du[HK_MAX_STATE];
+} work;
+
+int hk_spiking_scratch(const hk_neuron_ops *nn)
+{
+    return 5 + nn->n_learn + nn->n_state * (nn->n_state + 3 + nn->n_learn);
+}
+
+HK_PART float *take(float **at, size_t n)
+{
+    float *p = *at;
+    *at += n;
+    return p;
+}
+
+HK_PART void fill(const hk_node *l, const hk_tile *a, int p, float *out)
+{
+    const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
+    const float *w = l->param[p]->w;
+    if (hk_share_of(l, p) == HK_PER_LAYER) {
+        const float v = w[0];
+        for (size_t i = 0; i < n; i++) out[i] = v;
+        return;
+    }
+    const size_t maps = hk_share_of(l, p) == HK_PER_CHANNEL ? 1 : (size_t)(l->out.shape.h * l->out.shape.w);
+    for (size_t r = 0; r < a->rows; r++)
+        memcpy(out + r * c, w + (a->row + r) % maps * c, c * sizeof *w);
+}
+
+HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    const size_t tile = l->tile, first = a->row * (size_t)l->out.shape.c;
+    float *at = a->scratch;
+    w->spike = take(&at, tile);
+    w->s = take(&at, tile);
+    w->z = take(&at, tile);
+    w->phi = take(&at, tile);
+    w->part = take(&at, tile);
+    for (int p = 0; p < nn->n_learn; p++) fill(l, a, p, w->learn[p] = take(&at, tile));
+    w->step = (hk_neuron_step){ .n = a->rows * (size_t)l->out.shape.c, .spike = w->spike };
+    for (int i = 0; i < nn->n_state; i++) {
+        w->step.prev[i] = (const float *)hk_slot(&l->state[i], a->t - 1) + first;
+        w->step.state[i] = (float *)hk_slot(&l->state[i], a->t) + first;
+        w->du[i] = take(&at, tile);
+        w->local.spike[i] = take(&at, tile);
+        w->local.input[i] = take(&at, tile);
+        for (int j = 0; j < nn->n_state; j++) w->local.jac[i][j] = take(&at, tile);
+        for (int p = 0; p < nn->n_learn; p++) w->local.param[p][i] = take(&at, tile);
+    }
+    for (int p = 0; p < nn->n_learn; p++) w->step.learn[p] = w->learn[p];
+}
+
+/* Spikes of step t at these rows, 0 or 1. */
+HK_PART void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
+{
+    const size_t c = (size_t)l->out.shape.c;
+    const char *y = (const char *)hk_slot(&l->y, t) + a->row * hk_row_bytes(l->out.kind, c);
+    if (l->out.kind == HK_BITS) {
+        l->net->spec.kernels->unpack(a->rows, c, (const uint32_t *)(const void *)y, 1.0f, out);
+        return;
+    }
+    for (size_t i = 0; i < a->rows * c; i++)
+        out[i] = ((const float *)(const void *)y)[i] / l->out.scale;
+}
+
+HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
+{
+    const size_t n = w->step.n;
+    const float *u = w->step.state[0], *theta = w->learn[0];
+    float *s = w->s;
+#ifdef HK_SMOOTH
+    for (size_t i = 0; i < n; i++)
+        s[i] = (float)l->spec->surrogate->primitive((double)(u[i] - theta[i]), l->spec->surrogate_cfg);
+    for (size_t i = 0; i < n; i++) a->y[i] = s[i] * l->out.scale;
+#else
+    const size_t c = (size_t)l->out.shape.c;
+    if (hk_spiking_of(l)->compare == 0)
+        for (size_t i = 0; i < n; i++) s[i] = u[i] >= theta[i] ? 1.0f : 0.0f;
+    else
+        for (size_t i = 0; i < n; i++) s[i] = u[i] > theta[i] ? 1.0f : 0.0f;
+    char *y = (char *)hk_slot(&l->y, a->t) + a->row * hk_row_bytes(HK_BITS, c);
+    l->spikes[a->shard] += l->net->spec.kernels->pack(a->rows, c, s, (uint32_t *)(void *)y);
+#endif
+}
+
+/* phi at membrane u. */
+HK_PART void surrogate_at(const hk_node *l, work *w, const float *u)
+{
+    const float *theta = w->learn[0];
+    for (size_t i = 0; i < w->step.n; i++) w->z[i] = u[i] - theta[i];
+    l->spec->surrogate->derivative(w->step.n, w->z, w->phi, l->spec->surrogate_cfg);
+}
+
+/* trace_reset: kept. p += e ds_p, with phi of the step before in w->phi. */
+HK_PART void add_reset(const hk_node *l, const hk_tile *a, const work *w, int p)
+{
+    const size_t n = w->step.n;
+    const float *restrict eps = l->trace[p][0] + a->row * (size_t)l->out.shape.c;
+    const float *restrict phi = w->phi;
+    const float direct = p == 0 ? 1.0f : 0.0f;
+    for (int k = 0; k < hk_neuron_of(l)->n_state; k++) {
+        const float *restrict e = w->local.spike[k];
+        float *restrict out = w->local.param[p][k];
+        for (size_t i = 0; i < n; i++) out[i] += e[i] * phi[i] * (eps[i] - direct);
+    }
+}
+
+/* eps = J eps + p, for one and for two states. */
+HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
+{
+    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
+    float *restrict e0 = l->trace[p][0] + first;
+    const float *restrict p0 = w->local.param[p][0], *restrict j00 = w->local.jac[0][0];
+    if (hk_neuron_of(l)->n_state == 1) {
+        for (size_t i = 0; i < n; i++) e0[i] = j00[i] * e0[i] + p0[i];
+        return;
+    }
+    float *restrict e1 = l->trace[p][1] + first;
+    const float *restrict p1 = w->local.param[p][1], *restrict j01 = w->local.jac[0][1];
+    const float *restrict j10 = w->local.jac[1][0], *restrict j11 = w->local.jac[1][1];
+    for (size_t i = 0; i < n; i++) {
+        const float a0 = e0[i], a1 = e1[i];
+        e0[i] = j00[i] * a0 + j01[i] * a1 + p0[i];
+        e1[i] = j10[i] * a0 + j11[i] * a1 + p1[i];
+    }
+}
+
+HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    work w;
+    name_scratch(l, a, &w);
+    w.step.x = a->x[0];
+    read_spikes(l, a, a->t - 1, w.spike);
+    bool any = false;
+    for (int p = 0; p < nn->n_learn; p++) any |= l->trace[p][0] != NULL;
+    if (any) nn->local(&w.step, &w.local, l->spec->neuron_cfg);
+    const bool kept = any && l->net->plan.trace_reset && a->t > 1;       /* at rest nothing fires */
+    if (kept) surrogate_at(l, &w, w.step.prev[0]);
+    for (int p = 0; p < nn->n_learn; p++) {
+        if (!l->trace[p][0]) continue;
+        if (kept) add_reset(l, a, &w, p);
+        advance_trace(l, a, &w, p);
+    }
+    nn->step(&w.step, l->spec->neuron_cfg);
+    fire(l, a, &w);
+}
+
+HK_PART void send_down(const hk_tile *a, size_t n, const float *gain, const float *d)
+{
+    float *dx = a->dx[0];
+    if (!dx) return;
+    if (a->add[0])
+        for (size_t i = 0; i < n; i++) dx[i] += gain[i] * d[i];
+    else
+        for (size_t i = 0; i < n; i++) dx[i] = gain[i] * d[i];
+}
+
+HK_PART void watch_delta(const hk_node *l, const hk_tile *a, size_t n, const float *d)
+{
+    float *out = l->watch_delta;
+    if (!out) return;
+    out += a->row * (size_t)l->out.shape.c;
+    for (size_t i = 0; i < n; i++) out[i] += d[i];
+}
+
+HK_PART void online(hk_node *l, const hk_tile *a, work *w)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
+    float *restrict d = w->du[0], *restrict part = w->part;
+    const float *restrict dy = a->dy, *restrict phi = w->phi;
+    const float scale = l->out.scale;
+    for (size_t i = 0; i < n; i++) d[i] = scale * dy[i] * phi[i];
+    watch_delta(l, a, n, d);
+    for (int p = 0; p < nn->n_learn; p++) {
+        if (!l->trace[p][0]) continue;
+        const float *restrict eps = l->trace[p][0] + first;
+        const float direct = p == 0 ? 1.0f : 0.0f;
+        for (size_t i = 0; i < n; i++) part[i] = d[i] * (eps[i] - direct);
+        hk_sum_tile(l, a, l->sum[p], l->param[p]->n, part);
+    }
+    if (!a->dx[0]) return;
+    nn->gain(n, w->step.learn, w->local.input[0], l->spec->neuron_cfg);
+    send_down(a, n, w->local.input[0], d);
+}
+
+/* du, the total error at each state; adj for the step before. */
+HK_PART void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
+{
+    const int k = hk_neuron_of(l)->n_state;
+    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
+    for (int i = 0; i < k; i++) {
+        const float *adj = l->adjoint[i] + first;
+        for (size_t j = 0; j < n; j++) w->du[i][j] = adj[j] + (i == 0 ? w->s[j] : 0.0f);
+    }
+    for (int j = 0; j < k; j++) {
+        float *adj = l->adjoint[j] + first;
+        for (size_t q = 0; q < n; q++) adj[q] = w->du[0][q] * w->local.jac[0][j][q];
+        for (int i = 1; i < k; i++)
+            for (size_t q = 0; q < n; q++) adj[q] += w->du[i][q] * w->local.jac[i][j][q];
+    }
+    if (!l->spike_adjoint) return;
+    float *ds = l->spike_adjoint + first;
+    for (size_t q = 0; q < n; q++) ds[q] = w->du[0][q] * w->local.spike[0][q];
+    for (int i = 1; i < k; i++)
+        for (size_t q = 0; q < n; q++) ds[q] += w->du[i][q] * w->local.spike[i][q];
+}
+
+HK_PART void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    const bool inherited = a->t == l->net->t0 && a->t > 1;
+    for (int p = 0; p < nn->n_learn; p++) {
+        if (!l->param[p]->learn && !l->net->watch) continue;
+        for (size_t q = 0; q < w->step.n; q++) w->part[q] = p == 0 ? -w->s[q] : 0.0f;
+        for (int i = 0; i < nn->n_state && !(p == 0 && inherited); i++)
+            for (size_t q = 0; q < w->step.n; q++)
+                w->part[q] += w->du[i][q] * w->local.param[p][i][q];
+        hk_sum_tile(l, a, l->sum[p], l->param[p]->n, w->part);
+    }
+}
+
+HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
+    const float *ds = l->spike_adjoint ? l->spike_adjoint + first : NULL;
+    read_spikes(l, a, a->t - 1, w->spike);
+    nn->local(&w->step, &w->local, l->spec->neuron_cfg);
+    for (size_t i = 0; i < n; i++)       /* s: dE/ds phi */
+        w->s[i] = (l->out.scale * a->dy[i] + (ds ? ds[i] : 0.0f)) * w->phi[i];
+    run_adjoint(l, a, w);
+    watch_delta(l, a, n, w->du[0]);
+    sum_parameters(l, a, w);
+    for (int i = 1; i < nn->n_state; i++)          /* dx = sum_i input_i du_i, folded into du_0 */
+        for (size_t q = 0; q < n; q++)
+            w->du[0][q] = i == 1 ? w->local.input[0][q] * w->du[0][q] + w->local.input[1][q] * w->du[1][q]
+                                 : w->du[0][q];
+    if (nn->n_state > 1)
+        for (size_t q = 0; q < n; q++) w->local.input[0][q] = 1.0f;
+    send_down(a, n, w->local.input[0], w->du[0]);
+}
+
+HK_CLONES void hk_spiking_backward_tile(hk_node *l, const hk_tile *a)
+{
+    work w;
+    name_scratch(l, a, &w);
+    surrogate_at(l, &w, w.step.state[0]);
+    if (l->net->plan.adjoint) adjoint(l, a, &w);
+    else online(l, a, &w);
+}
+
