@@ -5,104 +5,22 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench_case.h"
 #include "bench_time.h"
-#include "recipe/recipe.h"
-#include "run/engine.h"
-
-const char *const hk_bench_nets[] = { "vgg_small", "vgg11", NULL };
-
-static const char small_text[] =
-    "data: {name: none, shape: [3, 32, 32], classes: 10}\n"
-    "net: {name: vgg_small}\n"
-    "rule: {name: stop}\n"
-    "optim: {name: sgd, lr: 0.01, momentum: 0.9}\n"
-    "train: {T: 4, batch: 32}\n";
-
-static const char vgg11_text[] =
-    "data: {name: none, shape: [3, 32, 32], classes: 10}\n"
-    "net: {name: vgg11_stop}\n"
-    "rule: {name: stop}\n"
-    "optim: {name: sgd, lr: 0.01, momentum: 0.9}\n"
-    "train: {T: 4, batch: 16}\n";
-
-typedef struct bench {
-    hk_recipe r;
-    hk_engine g;
-    float    *x;
-    int32_t  *label;
-    int32_t   repeats;
-} bench;
 
 /* ---- a training step ------------------------------------------------------------------------- */
 
-static hk_status open_recipe(hk_recipe *r, const char *name, hk_error *e)
+/* Builds the net on so many threads and times batches. */
+static hk_status time_steps(hk_bench_case *b, int32_t threads, int32_t repeats, hki_times *t,
+                            hk_error *e)
 {
-    if (!strcmp(name, "vgg_small"))
-        HK_TRY(hk_recipe_parse(r, small_text, sizeof small_text - 1, name, NULL, 0, e));
-    else if (!strcmp(name, "vgg11"))
-        HK_TRY(hk_recipe_parse(r, vgg11_text, sizeof vgg11_text - 1, name, NULL, 0, e));
-    else
-        HK_TRY(hk_recipe_load(r, name, NULL, 0, e));
-    hk_shape shape = r->data.shape;
-    int32_t classes = r->data.classes;
-    if ((!shape.c || !classes) && r->data.ops) {
-        hk_dataset d;
-        hk_dataset_cfg cfg = { r->data.path, "test", r->data.cfg };
-        HK_TRY(hk_data_open(&d, r->data.ops, &cfg, e));
-        shape = d.shape;
-        classes = d.n_class;
-        hk_data_close(&d);
+    HK_TRY(hk_bench_case_build(b, threads, e));
+    for (int i = -2; i < repeats; i++) {
+        hk_result r;
+        double seconds;
+        HK_TRY(hk_bench_case_run(b, &seconds, &r, e));
+        if (i >= 0) hki_time_add(t, seconds);
     }
-    return hk_recipe_shape(r, shape, classes, e);
-}
-
-static const void *frame(void *self, int t)
-{
-    (void)t;
-    return self;
-}
-
-static hk_status learn(bench *b, hk_error *e)
-{
-    hk_batch batch = { .n = b->g.net.spec.batch, .frame = frame, .self = b->x, .label = b->label };
-    hk_result r;
-    return hk_net_learn(&b->g.net, &batch, &r, e);
-}
-
-/* Opens the net on so many threads and times batches; *rate is the mean firing rate. */
-static hk_status time_steps(bench *b, int32_t threads, hki_times *t, hk_error *e)
-{
-    hk_net_spec spec;
-    hk_host_kernels_cfg cfg = { .threads = threads };
-    hk_recipe_spec(&b->r, true, true, &spec);
-    hk_engine_close(&b->g);
-    HK_TRY(hk_engine_open(&b->g, &spec, &cfg, e));
-    b->g.net.update.lr = 0.01f;
-    for (int i = -2; i < b->repeats; i++) {
-        double begun = hk_seconds();
-        HK_TRY(learn(b, e));
-        if (i >= 0) hki_time_add(t, hk_seconds() - begun);
-    }
-    return HK_OK;
-}
-
-static hk_status take_data(bench *b, hk_error *e)
-{
-    hk_shape s = b->r.data.shape;
-    size_t map = (size_t)s.h * (size_t)s.w * (size_t)s.c, n = (size_t)b->r.train.batch * map;
-    b->x = hk_alloc_zero(n, sizeof *b->x);
-    b->label = hk_alloc((size_t)b->r.train.batch * sizeof *b->label);
-    HK_CHECK(e, b->x && b->label, HK_E_NOMEM, "bench: no memory for %zu floats", n);
-    if (b->r.encoder->kind == HK_F32)
-        for (size_t i = 0; i < n; i++) b->x[i] = hk_rng_normal((hk_rng){ 5, 1 }, i);
-    else                                 /* bits: one in four */
-        for (size_t i = 0; i < n; i++) {
-            uint32_t bits =
-                hk_rng_u32((hk_rng){ 5, 1 }, 2 * i) & hk_rng_u32((hk_rng){ 5, 1 }, 2 * i + 1);
-            if (s.c < 32) bits &= (1u << s.c) - 1;
-            memcpy(&b->x[i], &bits, sizeof bits);
-        }
-    for (int32_t i = 0; i < b->r.train.batch; i++) b->label[i] = i % b->r.data.classes;
     return HK_OK;
 }
 
@@ -191,12 +109,12 @@ static double time_product(const hk_node *l, const hk_kernels *k, const operand 
 }
 
 /* Seconds of all products of one layer over a batch, each in its fastest form. */
-static hk_status time_layer(const bench *b, const hk_node *l, const hk_host_kernels *form,
+static hk_status time_layer(const hk_bench_case *b, const hk_node *l, const hk_host_kernels *form,
                             int n_form, double *seconds, hk_error *e)
 {
     operand o;
     double best[3] = { INFINITY, INFINITY, INFINITY };
-    const hk_product_stat *s = hk_host_kernels_stat(&b->g.kernels, l->args.id);
+    const hk_product_stat *s = hk_host_kernels_stat(&b->engine.kernels, l->args.id);
     hk_status st = HK_OK;
     for (int f = 0; f < n_form && st == HK_OK; f++) {
         st = take_operands(&o, l, &form[f].table, s, e);
@@ -205,13 +123,13 @@ static hk_status time_layer(const bench *b, const hk_node *l, const hk_host_kern
         free_operands(&o);
     }
     HK_TRY(st);
-    double T = b->g.net.spec.T, once = l->constant ? 1 : T;
-    bool weights = b->g.net.plan.weights;
+    double T = b->engine.net.spec.T, once = l->constant ? 1 : T;
+    bool weights = b->engine.net.plan.weights;
     *seconds += once * best[0] + (l->dx_want[0] ? T * best[1] : 0) + (weights ? once * best[2] : 0);
     return HK_OK;
 }
 
-static hk_status time_products(const bench *b, int32_t threads, double *seconds, hk_error *e)
+static hk_status time_products(const hk_bench_case *b, int32_t threads, double *seconds, hk_error *e)
 {
     static const hk_product_way ways[] = { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE };
     hk_host_kernels form[3];
@@ -222,61 +140,45 @@ static hk_status time_products(const bench *b, int32_t threads, double *seconds,
         hk_host_kernels_cfg cfg = { .threads = threads, .products = (int32_t)ways[n] };
         st = hk_host_kernels_open(&form[n], &cfg, e);
     }
-    for (int32_t i = 0; i < b->g.net.n_node && st == HK_OK; i++)
-        if (b->g.net.node[i].args.g) st = time_layer(b, &b->g.net.node[i], form, n, seconds, e);
+    for (int32_t i = 0; i < b->engine.net.n_node && st == HK_OK; i++)
+        if (b->engine.net.node[i].args.g) st = time_layer(b, &b->engine.net.node[i], form, n, seconds, e);
     for (int i = 0; i < n; i++) hk_host_kernels_close(&form[i]);
     return st;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static double mean_rate(const hk_net *net)
-{
-    double sum = 0, neurons = 0;
-    for (int32_t i = 0; i < net->n_node; i++) {
-        const hk_node *l = &net->node[i];
-        if (!l->spec->neuron) continue;
-        double n = (double)l->out.shape.h * l->out.shape.w * l->out.shape.c;
-        sum += n * hk_node_rate(l);
-        neurons += n;
-    }
-    return neurons > 0 ? sum / neurons : 0;
-}
-
-static hk_status run(bench *b, const char *recipe, int32_t threads, hk_bench_step *out, hk_error *e)
+static hk_status run(hk_bench_case *b, int32_t threads, int32_t repeats, hk_bench_step *out,
+                     hk_error *e)
 {
     hki_times one = { .n = 0 }, all = { .n = 0 };
-    HK_TRY(open_recipe(&b->r, recipe, e));
-    HK_TRY(take_data(b, e));
-    HK_TRY(time_steps(b, 1, &one, e));
-    HK_TRY(time_steps(b, threads, &all, e));
-    out->threads = b->g.kernels.table.workers;
-    out->rate = mean_rate(&b->g.net);
+    HK_TRY(time_steps(b, 1, repeats, &one, e));
+    HK_TRY(time_steps(b, threads, repeats, &all, e));
+    out->threads = b->engine.kernels.table.workers;
+    out->rate = hk_bench_case_rate(b);
     HK_TRY(time_products(b, threads, &out->products, e));
     out->seconds = hki_time_median(&all);
     out->spread = hki_time_spread(&all);
     out->one_thread = hki_time_median(&one);
     out->ratio = out->products > 0 ? out->seconds / out->products : 0;
     out->speedup = out->one_thread / out->seconds;
-    out->T = b->r.train.T;
-    out->batch = b->r.train.batch;
-    hk_format(out->net, sizeof out->net, "%s", recipe);
-    hk_format(out->rule, sizeof out->rule, "%s", b->r.rule->info.name);
+    out->T = b->recipe.train.T;
+    out->batch = b->recipe.train.batch;
+    hk_format(out->net, sizeof out->net, "%s", b->cfg->recipe);
+    hk_format(out->rule, sizeof out->rule, "%s", b->recipe.rule->info.name);
     return HK_OK;
 }
 
 hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out,
                          hk_error *e)
 {
-    bench *b = hk_alloc_zero(1, sizeof *b);
+    hk_bench_case_cfg cfg = { .recipe = recipe, .learn = true };
+    hk_bench_case *b = hk_alloc_zero(1, sizeof *b);
     HK_CHECK(e, b, HK_E_NOMEM, "bench: no memory");
     memset(out, 0, sizeof *out);
-    b->repeats = repeats;
-    hk_status st = run(b, recipe, threads, out, e);
-    hk_free(b->x);
-    hk_free(b->label);
-    hk_engine_close(&b->g);
-    if (b->r.self) hk_recipe_free(&b->r);
+    hk_status st = hk_bench_case_open(b, &cfg, e);
+    if (st == HK_OK) st = run(b, threads, repeats, out, e);
+    hk_bench_case_close(b);
     hk_free(b);
     return st;
 }

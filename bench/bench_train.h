@@ -19,11 +19,7 @@ typedef struct hk_bench_step {
     double  rate;                        /* mean firing rate of the batch                         */
 } hk_bench_step;
 
-/* Networks that are measured when no recipe is given: names to pass as `recipe`. */
-extern const char *const hk_bench_nets[];        /* ends with NULL */
-
-/* recipe: a name of hk_bench_nets, or a path. Samples are random; what a recipe's data set says
- * about shape and classes is used. Each product is verified against the definition by
+/* recipe: as in bench_case.h; samples are random. Each product is verified against the definition by
  * hk_bench_products and the tests. repeats: timed batches. Errors: of recipe and net; E_NOMEM. */
 hk_status hk_bench_train(const char *recipe, int32_t threads, int32_t repeats, hk_bench_step *out,
                          hk_error *e);

@@ -10,17 +10,53 @@
 #include "bench/bench_memory.h"
 #include "bench/bench_products.h"
 #include "bench/bench_train.h"
+#include "bench_turns.h"
 #include "cli.h"
 
-enum { RECIPES = 16 };
+enum { RECIPES = 16, KEY_PACED = 256, KEY_WARMUP };
 
 typedef struct options {
-    bool        products, neurons, train, json;
-    const char *recipe[RECIPES];
-    int         n_recipe;
-    int32_t     threads, repeats;
-    json_t     *out;
+    bool          products, neurons, train, step, infer, json;
+    const char   *recipe[RECIPES];
+    int           n_recipe;
+    int32_t       threads, repeats;
+    hk_turns_opts turns;                 /* what `step` and `infer` alone know                    */
+    hk_cli_sets   sets;
+    json_t       *out;
 } options;
+
+static int32_t number(const char *arg, int least, int most, struct argp_state *state)
+{
+    int v = atoi(arg);
+    if (v < least || v > most) argp_error(state, "'%s' is out of range", arg);
+    return v;
+}
+
+static void add_part(options *o, const char *arg, struct argp_state *state)
+{
+    bool all = !strcmp(arg, "all");
+    bool *part = !strcmp(arg, "products")  ? &o->products
+                 : !strcmp(arg, "neurons") ? &o->neurons
+                 : !strcmp(arg, "train")   ? &o->train
+                 : !strcmp(arg, "step")    ? &o->step
+                 : !strcmp(arg, "infer")   ? &o->infer
+                                           : NULL;
+    if (all) o->products = o->neurons = o->train = true;
+    else if (part) *part = true;
+    else
+        argp_error(state, "unknown part '%s'; there are products, neurons, train, step, infer and "
+                   "all", arg);
+}
+
+static void check_parts(options *o, struct argp_state *state)
+{
+    bool turns = o->step || o->infer, others = o->products || o->neurons || o->train;
+    if (!turns && !others) o->products = o->neurons = o->train = true;
+    if (turns && (o->step == o->infer || others || o->n_recipe != 1))
+        argp_error(state, "'%s' stands alone and takes one --recipe", o->step ? "step" : "infer");
+    if (!turns && (o->turns.what.input || o->turns.what.weights || o->sets.n || o->turns.paced))
+        argp_error(state, "--input, --weights, --set and --paced go with 'step' and 'infer'");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -30,26 +66,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->n_recipe == RECIPES) argp_error(state, "more than %d times --recipe", RECIPES);
         else o->recipe[o->n_recipe++] = arg;
         return 0;
-    case 't':
-    case 'n': {
-        int v = atoi(arg);
-        if (v < 1 || v > (key == 't' ? 1024 : 101)) argp_error(state, "'%s' is out of range", arg);
-        *(key == 't' ? &o->threads : &o->repeats) = v;
-        return 0;
-    }
+    case 't': o->threads = number(arg, 1, 1024, state); return 0;
+    case 'n': o->repeats = number(arg, 1, 101, state); return 0;
+    case KEY_WARMUP: o->turns.warmup = number(arg, 0, 1000, state); return 0;
+    case 'i': o->turns.what.input = arg; return 0;
+    case 'w': o->turns.what.weights = arg; return 0;
+    case 's': hk_cli_set(&o->sets, arg, state); return 0;
+    case KEY_PACED: o->turns.paced = true; return 0;
     case 'j': o->json = true; return 0;
-    case ARGP_KEY_ARG: {
-        bool all = !strcmp(arg, "all");
-        if (!all && strcmp(arg, "products") && strcmp(arg, "neurons") && strcmp(arg, "train"))
-            argp_error(state, "unknown part '%s'; there are products, neurons, train and all", arg);
-        o->products |= all || !strcmp(arg, "products");
-        o->neurons |= all || !strcmp(arg, "neurons");
-        o->train |= all || !strcmp(arg, "train");
-        return 0;
-    }
-    case ARGP_KEY_END:
-        if (!o->products && !o->neurons && !o->train) o->products = o->neurons = o->train = true;
-        return 0;
+    case ARGP_KEY_ARG: add_part(o, arg, state); return 0;
+    case ARGP_KEY_END: check_parts(o, state); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -145,8 +171,22 @@ static hk_status train(const options *o, hk_error *e)
     return HK_OK;
 }
 
-static hk_status run(const options *o, hk_error *e)
+static hk_status turns(options *o, hk_error *e)
 {
+    hk_turns_opts *u = &o->turns;
+    u->what.recipe = o->recipe[0];
+    u->what.set = o->sets.at;
+    u->what.n_set = o->sets.n;
+    u->what.learn = o->step;
+    u->threads = o->threads;
+    u->repeats = o->repeats ? o->repeats : 21;
+    u->json = o->json;
+    return hk_cli_turns(u, e);
+}
+
+static hk_status run(options *o, hk_error *e)
+{
+    if (o->step || o->infer) return turns(o, e);
     if (o->products) HK_TRY(products(o, e));
     if (o->neurons) HK_TRY(neurons(o, e));
     return o->train ? train(o, e) : HK_OK;
@@ -156,28 +196,37 @@ int hk_cmd_bench(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
         { "recipe", 'r', "RECIPE", 0,
-          "Net for the part `train` (vgg_small and vgg11); may be repeated", 0 },
+          "Net for the part `train` (vgg_small and vgg11; may be repeated), or the one of `step` "
+          "and `infer`", 0 },
         { "threads", 't', "N", 0, "Number of threads (all)", 0 },
         { "repeats", 'n', "N", 0, "Timed runs of each; medians are shown", 0 },
         { "json", 'j', NULL, 0, "Rows as JSON", 0 },
+        { 0, 0, 0, 0, "With `step` and `infer`:", 1 },
+        HK_CLI_SET,
+        { "input", 'i', "X.npz", 0, "A batch as `hillock probe` reads it (random samples)", 0 },
+        { "weights", 'w', "W", 0, "safetensors; otherwise the first weights of train.seed", 0 },
+        { "warmup", KEY_WARMUP, "N", 0, "Runs before the timed ones (3)", 0 },
+        { "paced", KEY_PACED, NULL, 0,
+          "Wait for a line of stdin before building and before each run, answer it with JSON", 0 },
         { 0 },
     };
     static const struct argp argp = {
         .options = rows,
         .parser = parse,
-        .args_doc = "[products|neurons|train|all]...",
+        .args_doc = "[products|neurons|train|all]...\nstep -r RECIPE\ninfer -r RECIPE",
         .doc = "Verifies the parts against their definitions, then times them on this machine.\v"
                "products: event-driven and dense products over the share of active inputs; "
                "neurons: the elementwise pass in bytes per second; train: a training step against "
-               "its products, and against one thread. Compare ratios, not times of different "
+               "its products, and against one thread; step, infer: one recipe's training step or "
+               "inference alone, with its memory. Compare ratios, not times of different "
                "machines.",
     };
-    options o = { 0 };
+    options o = { .turns = { .warmup = 3 } };
     hk_error e;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;
     o.out = json_array();
     hk_status st = run(&o, &e);
-    if (st == HK_OK && o.json) {
+    if (st == HK_OK && o.json && json_array_size(o.out)) {
         json_dumpf(o.out, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
         putchar('\n');
     }

@@ -53,6 +53,24 @@ expect 2 'exclude' "$hillock" train digits.yaml --resume --force
 expect 1 'weights' "$hillock" eval digits.yaml
 [ ! -e run ] || fail "a refused recipe left a folder"
 
+# ---- one recipe, timed alone and in turns
+expect 2 'stands alone' "$hillock" bench step
+expect 2 'stands alone' "$hillock" bench step infer -r digits.yaml
+expect 2 'go with' "$hillock" bench products --paced
+expect 1 'missing.npz' "$hillock" bench step -r digits.yaml --input missing.npz
+expect 0 'above the idle process' "$hillock" bench infer -r digits.yaml -n 2 --set train.batch=1
+"$hillock" bench step -r digits.yaml --warmup 0 -n 1 --json > alone.json
+printf '\n\n\n' | "$hillock" bench step -r digits.yaml --warmup 0 --paced > turns.json
+"$python" - alone.json turns.json <<'PYTHON' || fail "bench step in turns is not bench step alone"
+import json, sys
+alone = json.load(open(sys.argv[1]))
+idle, ready, first, second = [json.loads(line) for line in open(sys.argv[2])]
+assert idle["state"] == "idle" and ready["state"] == "ready" and ready["batch"] == 64
+assert first["loss"] == alone["loss"] and first["spikes"] == alone["spikes"]
+assert second["loss"] < first["loss"]
+assert alone["resident"] > alone["idle"] and ready["planned"] == alone["planned"] > 0
+PYTHON
+
 # ---- plan, train, eval
 expect 0 'stop' "$hillock" plan digits.yaml
 "$hillock" train digits.yaml --out run --threads 1 > out 2> err || { cat err >&2; fail train; }
