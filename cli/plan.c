@@ -41,6 +41,8 @@ static hk_status measure_layer(hk_net *net, hk_node *l, size_t bytes[HK_REGIONS]
     if (l->ops->alias) return HK_OK;
     const bool tape = !l->ops->memory || (s->learn && net->plan.adjoint);
     if (!l->inner_y) hk_take(&m, tape ? HK_R_TAPE : HK_R_STATE, l->y.stride * (size_t)l->y.slots);
+    if (l->two_faced)
+        hk_take(&m, l->spec->neuron ? HK_R_STATE : HK_R_TAPE, l->other.y.stride);
     if (s->learn && net->plan.layer_major && !l->inner_dy)
         hk_take(&m, HK_R_TAPE, l->error.stride * (size_t)l->error.slots);
     net->n_param = 0;

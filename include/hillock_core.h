@@ -88,7 +88,8 @@ typedef struct hk_rng {
     uint64_t seed, stream;
 } hk_rng;
 
-uint32_t hk_rng_u32(hk_rng r, uint64_t index);
+void     hk_rng_block(hk_rng r, uint64_t index, uint32_t out[4]);    /* four words at once   */
+uint32_t hk_rng_u32(hk_rng r, uint64_t index);                      /* the first of them    */
 float    hk_rng_uniform(hk_rng r, uint64_t index);                 /* [0, 1), 24 bits     */
 float    hk_rng_normal(hk_rng r, uint64_t index);                  /* mean 0, variance 1  */
 uint32_t hk_rng_below(hk_rng r, uint64_t index, uint32_t n);       /* 0 .. n-1, n >= 1    */

@@ -209,6 +209,14 @@ typedef struct hk_node_spec {
     const void             *surrogate_cfg;
 } hk_node_spec;
 
+/* A layer's signals in the other phase of a count branch (hk_phase): inputs, then the output. Only
+ * their kind and scale differ from those in use. */
+typedef struct hk_face {
+    hk_kind kind[HK_MAX_IN + 1];
+    float   scale[HK_MAX_IN + 1];
+    hk_ring y;
+} hk_face;
+
 /* What a layer is once it stands in a net. */
 struct hk_node {
     const hk_node_spec *spec;
@@ -232,6 +240,8 @@ struct hk_node {
     int32_t             chain;           /* head of a chain: its length; else 0                    */
     hk_ring             y;               /* output; slots as the rule needs, base NULL if inner    */
     hk_ring             error;           /* error at the output, dE/dy                             */
+    hk_face             other;           /* in, out and y of the other phase, with plan.counts     */
+    bool                two_faced;       /* its output there is another array                      */
     bool                dx_add[HK_MAX_IN];   /* another consumer has written there before          */
     bool                dx_want[HK_MAX_IN];
 
@@ -263,6 +273,11 @@ hk_view hk_input(const hk_node *l, int k, int t);
 /* Producer's error buffer of input k. */
 float *hk_dx(const hk_node *l, int k, int t);
 
+/* Factor on what a layer adds whatever its input, a bias or the shift of a norm: 1 under most rules.
+ * With rule->spread, 1/T at a step and 1 in HK_SUMS; whole: for a constant that each step has in
+ * full, 1 and T. */
+float hk_offset(const hk_node *l, bool whole);
+
 /* ---- loss -------------------------------------------------------------------------------------- */
 
 typedef struct hk_loss_ops {
@@ -292,10 +307,15 @@ typedef struct hk_rule_plan {
     int32_t bias_trace;                  /* hk_bias_trace                                          */
     bool    norm_exact;                  /* trace for batch norm's affine parameters               */
     bool    update_each_step;            /* the rule itself calls hk_net_update                    */
+    bool    counts;                      /* a count branch: phases HK_SPIKES and HK_SUMS           */
+    bool    mask_counts;                 /* counts: a neuron counts only where its input sum > 0   */
+    bool    frame_mean;                  /* counts: HK_SUMS sees the mean of the frames, not the sum */
+    float   membrane_dropout;            /* counts: share of membranes dropped after each step     */
 } hk_rule_plan;
 
 typedef struct hk_rule_ops {
     hk_info info;
+    bool    spread;                      /* additive constants are shared out over the T steps     */
     /* From cfg and net->spec to the four choices. E_UNSUP, E_ARG name rule, layer, what is missing. */
     hk_status (*plan)(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_error *e);
     /* Gradients of one batch. Adds to every param's g, changes no weight (hk_net_update does). */
@@ -324,6 +344,11 @@ typedef struct hk_schedule_ops {
 
 typedef enum hk_when { HK_EACH_STEP, HK_FINAL } hk_when;
 
+/* What a pass computes. A rule with a count branch runs the T steps in HK_SPIKES: forward only, with
+ * running statistics, while spiking layers count. One step in HK_SUMS follows: every signal stands for
+ * the sum over the T steps of what it was, spiking layers put out their counts, backward works. */
+typedef enum hk_phase { HK_STEPS, HK_SPIKES, HK_SUMS } hk_phase;
+
 typedef struct hk_objective {            /* how the loss meets time and batch */
     int32_t when;                        /* hk_when                                                */
     bool    batch_sum;                   /* sum over the batch instead of mean                     */
@@ -338,7 +363,7 @@ typedef struct hk_net_spec {
     bool                constant_input;  /* every step shows the same frame                        */
     int32_t             T, batch;
     bool                learn;           /* false: forward only, running statistics                */
-    const hk_rule_ops  *rule;            /* with learn                                             */
+    const hk_rule_ops  *rule;            /* with learn; without, for what it says of inference     */
     const void         *rule_cfg;
     const hk_loss_ops  *loss;
     const void         *loss_cfg;
@@ -388,6 +413,8 @@ struct hk_net {
     int32_t      n_param, max_param;
 
     hk_ring      x;                      /* the net's input                                        */
+    hk_ring      other_x;                /* in the other phase                                     */
+    hk_phase     phase;
     float       *slot[HK_MAX_SLOT];
     float       *scratch;                /* [workers][...]                                         */
     float       *spare;                  /* a product's result before it is added to an error      */
@@ -444,7 +471,9 @@ double hk_node_rate(const hk_node *l);
 
 /* For rules: the pieces of a batch. */
 void hk_net_begin(hk_net *net);                    /* rest, traces 0                               */
-void hk_net_forward(hk_net *net, int t);           /* all layers, traces advanced                  */
+/* Turns the net to a phase: signals, whether statistics are of the batch. */
+void hk_net_phase(hk_net *net, hk_phase phase);
+void hk_net_forward(hk_net *net, int t);           /* all layers, traces advanced; HK_SUMS: t = T  */
 /* Step t backwards; t0: first step of the window; error: the loss of step t enters here. */
 void hk_net_backward(hk_net *net, int t, int t0, bool error);
 void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the future                */

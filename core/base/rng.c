@@ -18,6 +18,12 @@ static philox4x32_ctr_t block(hk_rng r, uint64_t index)
     return philox4x32(ctr, key);
 }
 
+void hk_rng_block(hk_rng r, uint64_t index, uint32_t out[4])
+{
+    const philox4x32_ctr_t b = block(r, index);
+    for (int k = 0; k < 4; k++) out[k] = b.v[k];
+}
+
 uint32_t hk_rng_u32(hk_rng r, uint64_t index) { return block(r, index).v[0]; }
 
 static float unit(uint32_t u) { return (float)(u >> 8) * 0x1p-24f; }

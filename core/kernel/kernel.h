@@ -60,7 +60,8 @@ typedef struct hk_kernels {
      * backward products. Depends on nothing else, so that plan and bind agree. */
     hk_conv_bytes (*conv_sizes)(void *self, const hk_conv *g, hk_kind kind, bool learn);
 
-    /* Called after w changed and before the next product. */
+    /* Called after w changed and before the next product, which may have an input of that kind;
+     * preparing for HK_F32 or HK_COUNTS serves bits, too. */
     void (*conv_prepare)(void *self, const hk_conv_args *a, hk_kind kind, bool learn);
 
     void (*conv_forward)(void *self, const hk_conv_args *a, hk_view x, float *y);      /* y  =  */

@@ -10,7 +10,8 @@
  *   dweight = sum dy xhat,  dbias = sum dy                   bn_trace plain, and under an adjoint
  *   dweight = sum dy xh~,   dbias = bt sum dy                exact: xh~[t] = a xh~[t-1] + xhat[t]
  *
- * with a the leak of the memory that the layer feeds, bt[t] = a bt[t-1] + 1.
+ * with a the leak of the memory that the layer feeds, bt[t] = a bt[t-1] + 1. Under a rule that
+ * spreads constants over the steps, y = w x + (bias - w mean) / T at a step, w = weight r.
  * Sources: Ioffe and Szegedy 2015; per step as in 2302.14311 and STOP's code.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -145,6 +146,7 @@ static void forward(hk_node *l, int t)
     const size_t c = channels(l);
     float *mean = hk_slot(&l->state[0], t), *inverse = mean + c;
     float *scale = l->buf[SCALE], *shift = scale + c;
+    const float offset = hk_offset(l, false);
     if (instant(l)) {
         moments_pass p = { l, hk_input(l, 0, t) };
         kern->parallel(kern->self, l->shards, moments_shard, &p);
@@ -166,7 +168,7 @@ static void forward(hk_node *l, int t)
         mean[k] = (float)m;
         inverse[k] = (float)(1 / sqrt(v + (double)cfg_of(l)->eps));
         scale[k] = l->param[WEIGHT]->w[k] * inverse[k];
-        shift[k] = l->param[BIAS]->w[k] - scale[k] * mean[k];
+        shift[k] = offset * (l->param[BIAS]->w[k] - scale[k] * mean[k]);
     }
     if (exact(l)) l->bias_trace = (l->memory ? l->memory->decay : 0) * l->bias_trace + 1;
 }

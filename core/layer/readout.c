@@ -73,7 +73,8 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 static void forward_tile(hk_node *l, const hk_tile *a)
 {
     const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
-    const bool leaky = cfg_of(l)->kind == LEAKY, last = leaky || cfg_of(l)->kind == LAST;
+    const bool leaky = cfg_of(l)->kind == LEAKY, sums = l->net->phase == HK_SUMS;
+    const bool last = leaky || cfg_of(l)->kind == LAST || sums;      /* y is the sum already */
     const float *before = (const float *)hk_slot(&l->y, a->t - 1) + a->row * c;
     float *decision = (float *)l->buf[DECISION] + a->row * c;
     for (size_t i = 0; i < n; i++) {

@@ -13,6 +13,9 @@
  * reaches s[t] through the reset of t+1. At the first step of a truncated window the inherited
  * membrane is a constant, the theta inside it included; the leak that multiplies it is not.
  *
+ * In a count branch (hk_phase) the spikes of the steps are counted, and at the step on sums counts.c
+ * takes the place of firing.
+ *
  * Sources: STOP 2411.11082 eq. 24, 26, 27, 30 and STBP 1706.02609, both from one set of
  * derivatives. The kept reset follows from the chain rule; EM-PF, 2410.07547, is learned with it.
  *
@@ -21,6 +24,8 @@
 #include "spiking.h"
 
 #include <string.h>
+
+#include "counts.h"
 
 typedef enum { AUTO, YES, NO } choice;
 
@@ -34,6 +39,8 @@ static const hk_field fields[] = {
                 "auto: learned if the rule does so by a flag of its own"),
     HK_ROW_ENUM(hk_spiking_cfg, learn_leak, AUTO, "auto|yes|no", 3,
                 "auto: learned if the rule does so by a flag, or the neuron is made for it"),
+    HK_ROW_ENUM(hk_spiking_cfg, threshold_init, 0, "value|uniform", 2,
+                "first thresholds: the neuron's, or drawn from 0 to it"),
     HK_ROW_FLOAT(hk_spiking_cfg, scale, 1, 1e-6, 1e6, "1", "factor on the spikes sent on"),
 };
 
@@ -46,6 +53,7 @@ static hk_status infer(hk_node *l, hk_error *e)
 #else
     l->out.kind = HK_BITS;
 #endif
+    if (l->net->phase == HK_SUMS) l->out.kind = hk_counts_kind(l->net);
     l->out.scale = hk_spiking_of(l)->scale;
     l->learnable = true;
     return HK_OK;
@@ -135,16 +143,18 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     }
     l->spike_adjoint = adjoint && l->net->plan.reset_grad ? hk_take(m, HK_R_STATE, bytes) : NULL;
     l->spikes = hk_take(m, HK_R_STATE, (size_t)l->shards * sizeof(uint64_t));
+    hk_counts_bind(l, m);
     l->scratch = hk_spiking_scratch(nn);
     return HK_OK;
 }
 
 static void init(hk_node *l, hk_rng r)
 {
-    (void)r;
     for (int p = 0; p < l->n_param; p++)
         for (size_t i = 0; i < l->param[p]->n; i++)
             l->param[p]->w[i] = hk_neuron_of(l)->learn[p].init(l->spec->neuron_cfg);
+    for (size_t i = 0; i < l->param[0]->n && hk_spiking_of(l)->threshold_init; i++)
+        l->param[0]->w[i] *= hk_rng_uniform(r, i);
 }
 
 static void prepare(hk_node *l)
@@ -164,6 +174,18 @@ static void reset(hk_node *l)
     }
 }
 
+static void forward_tile(hk_node *l, const hk_tile *a)
+{
+    if (l->net->phase == HK_SUMS) hk_counts_forward(l, a);
+    else hk_spiking_forward_tile(l, a);
+}
+
+static void backward_tile(hk_node *l, const hk_tile *a)
+{
+    if (l->net->phase == HK_SUMS) hk_counts_backward(l, a);
+    else hk_spiking_backward_tile(l, a);
+}
+
 static void finish(hk_node *l)
 {
     const size_t neurons = (size_t)l->out.shape.h * (size_t)l->out.shape.w * (size_t)l->out.shape.c;
@@ -180,6 +202,5 @@ const hk_layer_ops hk_layer_spiking = {
               "STOP 2411.11082 eq. 3-30; STBP 1706.02609", sizeof(hk_spiking_cfg), fields,
               HK_COUNT(fields) },
     .n_in = 1, .memory = true, .infer = infer, .bind = bind, .init = init, .prepare = prepare,
-    .reset = reset, .forward_tile = hk_spiking_forward_tile,
-    .backward_tile = hk_spiking_backward_tile, .finish = finish,
+    .reset = reset, .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
 };

@@ -12,6 +12,7 @@ typedef enum hk_share { HK_PER_LAYER, HK_PER_CHANNEL, HK_PER_NEURON } hk_share;
 
 typedef struct hk_spiking_cfg {
     int32_t compare, threshold_granularity, leak_granularity, learn_threshold, learn_leak;
+    int32_t threshold_init;
     float   scale;
 } hk_spiking_cfg;
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "counts.h"
+
 typedef struct work {                    /* the scratch of a tile, named */
     hk_neuron_step  step;
     hk_neuron_local local;
@@ -157,6 +159,7 @@ HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
     }
     nn->step(&w.step, l->spec->neuron_cfg);
     fire(l, a, &w);
+    if (l->net->phase == HK_SPIKES) hk_counts_step(l, a, w.s, w.step.state[0]);
 }
 
 HK_PART void send_down(const hk_tile *a, size_t n, const float *gain, const float *d)

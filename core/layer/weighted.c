@@ -40,6 +40,12 @@ static float leak_of(const hk_node *l)
     return l->head && !isnan(head) ? head : l->memory->decay;
 }
 
+/* Whether the errors of the steps are summed first: then the gradient is one product. */
+static bool sums_errors(const hk_node *l)
+{
+    return learns(l) && l->constant && !l->net->plan.counts;
+}
+
 bool hk_weighted_keeps_input(const hk_node *l)
 {
     return learns(l) && !l->constant && !hk_weighted_traced(l);
@@ -90,8 +96,7 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     const bool array = hk_weighted_traced(l) && !l->constant;
     l->presynaptic = array ? hk_take(m, HK_R_STATE, l->rows_in * (size_t)l->conv.ci * sizeof(float))
                            : NULL;
-    l->buf[ERROR_SUM] = learn && l->constant ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float))
-                                             : NULL;
+    l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
     l->sum[0] = learn && bias_of(l) ? hk_take(m, HK_R_STATE, (size_t)l->shards * co * sizeof(double))
                                     : NULL;
     l->scratch = 1;
@@ -121,7 +126,8 @@ void hk_weighted_prepare(hk_node *l)
     const size_t co = (size_t)l->conv.co;
     if (gain_of(l))
         hk_standardize(weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[STANDARD]);
-    k->conv_prepare(k->self, &l->args, l->in[0].kind, l->net->spec.learn);
+    const hk_kind kind = l->net->plan.counts ? l->other.kind[0] : l->in[0].kind;
+    k->conv_prepare(k->self, &l->args, kind, l->net->spec.learn);
 }
 
 void hk_weighted_reset(hk_node *l) { l->bias_trace = 0; }
@@ -181,9 +187,10 @@ HK_CLONES void hk_weighted_forward_tile(hk_node *l, const hk_tile *a)
     if (!b) return;
     const size_t c = (size_t)l->conv.co;
     const float *restrict w = b->w;
+    const float offset = hk_offset(l, l->head);
     for (size_t r = 0; r < a->rows; r++) {
         float *restrict y = a->y + r * c;
-        for (size_t i = 0; i < c; i++) y[i] += w[i];
+        for (size_t i = 0; i < c; i++) y[i] += offset * w[i];
     }
 }
 
@@ -205,7 +212,7 @@ HK_CLONES void hk_weighted_backward_tile(hk_node *l, const hk_tile *a)
         for (size_t i = 0; i < n; i++) s[i] += f * dy[i];
     }
     if (!l->sum[0] || l->net->plan.bias_trace == HK_BIAS_NONE) return;
-    const float f = bias_factor(l);
+    const float f = bias_factor(l) * hk_offset(l, l->head);
     float *restrict scaled = a->scratch;
     for (size_t i = 0; i < n; i++) scaled[i] = f * dy[i];
     hk_sum_tile(l, a, l->sum[0], c, scaled);
@@ -219,7 +226,7 @@ static float *weight_gradient(const hk_node *l)
 void hk_weighted_backward(hk_node *l, int t)
 {
     const hk_kernels *k = l->net->spec.kernels;
-    if (learns(l) && !l->constant)
+    if (learns(l) && !sums_errors(l))
         k->conv_backward_weight(k->self, &l->args, hk_weighted_operand(l, t), hk_dy(l, t),
                                 weight_gradient(l));
     if (!l->dx_want[0]) return;

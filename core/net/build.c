@@ -192,6 +192,7 @@ hk_status hk_net_build(hk_net *net, const hk_net_spec *spec, hk_node *node, hk_p
         node[i].first = node[i].from[0] == NULL;
     }
     if (spec->learn) HK_TRY(check_rule(net, e));
+    if (net->plan.counts) HK_TRY(hk_infer_sums(net, e));
     for (int32_t i = 0; i < net->n_node && net->plan.update_each_step; i++)
         if (node[i].learnable) node[i].constant = false;     /* its weights move between steps */
     for (int32_t i = 0; i < net->n_node; i++) {

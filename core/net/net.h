@@ -41,6 +41,11 @@ void hk_chain_backward(hk_node *head, int t);
 /* Floats of scratch that one worker needs, over all chains. */
 size_t hk_tile_scratch(const hk_net *net);
 
+/* phase.c: the signals of the other phase; kinds of HK_SUMS at build; sum of the frames. */
+void      hk_turn(hk_node *l);
+hk_status hk_infer_sums(hk_net *net, hk_error *e);
+void      hk_sum_frame(hk_net *net, int t);
+
 /* error.c: loss value of step t into net->result, and its gradient into the readout's error. */
 void hk_loss_value(hk_net *net, int t);
 void hk_loss_error(hk_net *net, int t, bool error);

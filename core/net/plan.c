@@ -51,14 +51,25 @@ hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory)
 bool hk_short_lived(const hk_node *l)
 {
     const hk_net *net = l->net;
-    return !l->ops->alias && !l->inner_y && !l->kept && !l->constant && !l->ops->memory &&
+    const bool kept = l->kept && !l->two_faced;      /* what backward reads is the other output */
+    return !l->ops->alias && !l->inner_y && !kept && !l->constant && !l->ops->memory &&
            !(net->spec.learn && net->plan.layer_major);
+}
+
+/* Counts of a spiking layer begin at zero, like its state. */
+static void take_other_output(hk_node *l, hk_mem *m)
+{
+    const hk_signal out = { l->out.shape, l->other.kind[HK_MAX_IN], 1 };
+    if (l->two_faced)
+        l->other.y = take_slots(m, l->spec->neuron ? HK_R_STATE : HK_R_TAPE,
+                                hk_map_bytes(l->rows, out), 1);
 }
 
 static void take_output(hk_node *l, hk_mem *m)
 {
     const size_t bytes = hk_map_bytes(l->rows, l->out);
     const bool tape = l->net->spec.learn && l->net->plan.adjoint;
+    take_other_output(l, m);
     if (l->inner_y || hk_short_lived(l)) return;
     if (l->ops->memory)
         l->y = take_slots(m, tape ? HK_R_TAPE : HK_R_STATE, bytes, hk_slots(l->net, true));
@@ -89,10 +100,12 @@ static void take_products(hk_net *net, hk_mem *m, size_t *work)
     for (int32_t i = 0; i < net->n_node; i++) {
         hk_node *l = &net->node[i];
         if (!l->args.g) continue;
-        /* A trace has the layout of its input but the values of a float map. */
+        /* A trace has the layout of its input but the values of a float map; a count branch has
+         * inputs of two kinds. */
         hk_conv_bytes b = k->conv_sizes(k->self, l->args.g, l->in[0].kind, net->spec.learn);
-        if (net->spec.learn && net->plan.weight_trace) {
-            hk_conv_bytes f = k->conv_sizes(k->self, l->args.g, HK_F32, true);
+        if (net->spec.learn && (net->plan.weight_trace || net->plan.counts)) {
+            const hk_kind kind = net->plan.counts ? l->other.kind[0] : HK_F32;
+            hk_conv_bytes f = k->conv_sizes(k->self, l->args.g, kind, true);
             if (f.work > b.work) b.work = f.work;
             if (f.packed > b.packed) b.packed = f.packed;
         }
@@ -120,6 +133,8 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
     const size_t in_rows = (size_t)s->batch * (size_t)s->input.shape.h * (size_t)s->input.shape.w;
     net->x = take_slots(m, HK_R_TAPE, hk_map_bytes(in_rows, s->input),
                         s->constant_input ? 1 : hk_slots(net, false));
+    if (net->plan.counts)
+        net->other_x = take_slots(m, HK_R_STATE, in_rows * (size_t)s->input.shape.c * sizeof(float), 1);
     for (int32_t i = 0; i < net->n_node; i++) HK_TRY(take_node(&net->node[i], m, e));
     for (int k = 0; k < HK_MAX_SLOT; k++)
         net->slot[k] = s->learn && s->optim && k < s->optim->n_slot
@@ -142,6 +157,7 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
         l->args.id = (uint32_t)i;
         if (hk_short_lived(l))
             l->y = (hk_ring){ placed ? placed + l->y_at : NULL, 0, 1 };
+        if (!l->two_faced) l->other.y = l->y;
         if (s->learn && !net->plan.layer_major && !l->inner_dy)
             l->error = (hk_ring){ placed ? placed + l->error_at : NULL, 0, 1 };
     }

@@ -26,20 +26,24 @@ void hk_net_begin(hk_net *net)
 
 static void show_frame(hk_net *net, int t)
 {
-    if (net->spec.constant_input && t > 1) return;
+    if (net->phase == HK_SUMS || (net->spec.constant_input && t > 1)) return;
     const hk_shape s = net->spec.input.shape;
     const size_t rows = (size_t)net->spec.batch * (size_t)s.h * (size_t)s.w;
     memcpy(hk_slot(&net->x, t), net->batch->frame(net->batch->self, t),
            hk_map_bytes(rows, net->spec.input));
+    if (net->phase == HK_SPIKES) hk_sum_frame(net, t);
 }
+
+/* The step that layers see: the sums over time are one step of their own. */
+static int step_of(const hk_net *net, int t) { return net->phase == HK_SUMS ? 1 : t; }
 
 void hk_net_forward(hk_net *net, int t)
 {
     show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
-        if (net->node[i].chain) hk_chain_forward(&net->node[i], t);
-    hk_loss_value(net, t);
-    notify(net, t, HK_AFTER_FORWARD);
+        if (net->node[i].chain) hk_chain_forward(&net->node[i], step_of(net, t));
+    if (net->phase != HK_SPIKES) hk_loss_value(net, t);
+    if (net->phase != HK_SUMS) notify(net, t, HK_AFTER_FORWARD);
 }
 
 void hk_net_backward(hk_net *net, int t, int t0, bool error)
@@ -47,7 +51,7 @@ void hk_net_backward(hk_net *net, int t, int t0, bool error)
     net->t0 = t0;
     hk_loss_error(net, t, error);
     for (int32_t i = net->n_node - 1; i >= 0; i--)
-        if (net->node[i].chain) hk_chain_backward(&net->node[i], t);
+        if (net->node[i].chain) hk_chain_backward(&net->node[i], step_of(net, t));
     notify(net, t, HK_AFTER_BACKWARD);
 }
 

@@ -45,7 +45,7 @@ static void defaults(void **state)
     assert_ptr_equal(spec.node, r.node);
     assert_true(spec.constant_input && spec.learn && spec.optim && spec.rule);
     hk_recipe_spec(&r, false, true, &spec);
-    assert_true(!spec.learn && !spec.optim && !spec.rule);
+    assert_true(!spec.learn && !spec.optim && spec.rule == r.rule);
     hk_recipe_free(&r);
     hk_recipe_free(&r);
 }
