@@ -97,6 +97,8 @@ typedef struct hk_neuron_ops {
     /* The one leak with which a presynaptic trace decays, from layer-wide parameters. NULL where the
      * temporal Jacobian is not one number: then rules with weight traces refuse the neuron. */
     float         (*decay)(const float learn[], const void *cfg);
+    /* Bit p: `decay` reads learned parameter p, which a weight trace then wants one of per layer. */
+    uint32_t        decay_reads;
     /* NULL, or why the trace of `decay` would be wrong for this configuration ("hard reset ..."). */
     const char   *(*decay_caveat)(const void *cfg);
 } hk_neuron_ops;

@@ -101,4 +101,5 @@ for w in true false; do for t in true false; do for l in true false; do
     [ $l = true ] && flags+=L
     [ -z "$flags" ] || train "stop $flags" "rule.W=$w" "rule.T=$t" "rule.L=$l"
 done; done; done
+train "stop WTL" neuron.leak_granularity=channel
 echo "$name: listed, checked, trained by $(echo $rules | tr ' ' ',') and every combination of W, T, L"

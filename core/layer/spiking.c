@@ -114,10 +114,14 @@ static hk_status check_weight_trace(const hk_node *l, hk_error *e)
 {
     const hk_rule_plan *plan = &l->net->plan;
     if (!l->net->spec.learn || !plan->weights || !plan->weight_trace) return HK_OK;
-    HK_CHECK(e, hk_neuron_of(l)->n_learn < 2 || hk_share_of(l, 1) == HK_PER_LAYER, HK_E_UNSUP,
-             "rule '%s': a weight trace needs one leak per layer, but layer '%s' has one per %s "
-             "(leak_granularity); use sltt, bptt, or stop without W", l->net->spec.rule->info.name,
-             l->name, hk_share_of(l, 1) == HK_PER_CHANNEL ? "channel" : "neuron");
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    for (int p = 0; p < nn->n_learn; p++)
+        HK_CHECK(e, !(nn->decay_reads >> p & 1) || hk_share_of(l, p) == HK_PER_LAYER, HK_E_UNSUP,
+                 "rule '%s': a weight trace needs one leak per layer, but layer '%s' has one '%s' per "
+                 "%s (%s_granularity), and neuron '%s' makes its leak of that; use sltt, bptt, or stop "
+                 "without W", l->net->spec.rule->info.name, l->name, nn->learn[p].name,
+                 hk_share_of(l, p) == HK_PER_CHANNEL ? "channel" : "neuron",
+                 p ? "leak" : "threshold", nn->info.name);
     return HK_OK;
 }
 

@@ -259,5 +259,6 @@ const hk_neuron_ops hk_neuron_lif = {
               sizeof(lif_cfg), lif_fields, HK_COUNT(lif_fields) },
     .n_state = 1, .n_learn = HK_COUNT(lif_learn), .learn = lif_learn,
     .rest = lif_rest, .step = lif_step, .local = lif_local,
-    .gain = lif_gain, .decay = lif_decay, .decay_caveat = lif_decay_caveat,
+    .gain = lif_gain, .decay = lif_decay, .decay_reads = 1u << 1,
+    .decay_caveat = lif_decay_caveat,
 };

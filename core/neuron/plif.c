@@ -206,5 +206,6 @@ const hk_neuron_ops hk_neuron_plif = {
               sizeof(plif_cfg), plif_fields, HK_COUNT(plif_fields) },
     .n_state = 1, .n_learn = HK_COUNT(plif_learn), .learn = plif_learn,
     .rest = plif_rest, .step = plif_step, .local = plif_local,
-    .gain = plif_gain, .decay = plif_decay, .decay_caveat = plif_decay_caveat,
+    .gain = plif_gain, .decay = plif_decay, .decay_reads = 1u << 1,
+    .decay_caveat = plif_decay_caveat,
 };

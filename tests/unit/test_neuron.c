@@ -313,6 +313,26 @@ static void check_gain_and_decay(const hk_neuron_ops *o, const void *cfg)
         near((double)g.jac[0][0][k], (double)o->decay(layer, cfg), 0, "decay", k);
 }
 
+/* decay_reads names the learned parameters that decay depends on, and no other. */
+static void check_decay_reads(const hk_neuron_ops *o, const void *cfg)
+{
+    float w[HK_MAX_LEARN] = { 0 };
+    if (!o->decay) {
+        assert_int_equal(o->decay_reads, 0);
+        return;
+    }
+    for (int p = 0; p < o->n_learn; p++) w[p] = o->learn[p].init(cfg);
+    const float before = o->decay(w, cfg);
+    for (int p = 0; p < o->n_learn; p++) {
+        const float keep = w[p];
+        w[p] = keep * 0.75f + 0.03125f;
+        if ((o->decay(w, cfg) != before) != ((o->decay_reads >> p & 1) != 0))
+            fail_msg("%s.%s: not what decay_reads says", o->info.name, o->learn[p].name);
+        w[p] = keep;
+    }
+    assert_int_equal(o->decay_reads >> o->n_learn, 0);
+}
+
 static void check_elementwise(const hk_neuron_ops *o, const void *cfg)
 {
     static crowd g, whole;
@@ -372,6 +392,7 @@ static void check_silence(const hk_neuron_ops *o, const void *cfg)
 static void test_table(void **unused) { (void)unused; each(check_table); }
 static void test_local(void **unused) { (void)unused; each(check_local); }
 static void test_gain_and_decay(void **unused) { (void)unused; each(check_gain_and_decay); }
+static void test_decay_reads(void **unused) { (void)unused; each(check_decay_reads); }
 static void test_elementwise(void **unused) { (void)unused; each(check_elementwise); }
 static void test_local_elementwise(void **unused) { (void)unused; each(check_local_elementwise); }
 static void test_silence(void **unused) { (void)unused; each(check_silence); }
@@ -381,7 +402,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_runs),     cmocka_unit_test(test_three_factors),
         cmocka_unit_test(test_table),          cmocka_unit_test(test_local),
-        cmocka_unit_test(test_gain_and_decay), cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_gain_and_decay), cmocka_unit_test(test_decay_reads),
+        cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_local_elementwise), cmocka_unit_test(test_silence),
     };
     return cmocka_run_group_tests_name("neuron", tests, NULL, NULL);

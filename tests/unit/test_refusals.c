@@ -100,17 +100,38 @@ static void dead_end(small *s, const char *keys)
     small_layer(s, &hk_layer_readout, "readout", NULL);
 }
 
+static void custom(small *s, const char *keys, const hk_neuron_ops *neuron)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    small_spiking(s, "lif1", keys, neuron, NULL, &hk_surrogate_triangle, NULL);
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
 static void other_neuron(small *s, const char *keys)
 {
     static hk_neuron_ops odd;            /* a neuron whose temporal Jacobian is not one number */
     odd = hk_neuron_lif;
     odd.info.name = "odd";
     odd.decay = NULL;
-    (void)keys;
-    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
-    small_spiking(s, "lif1", NULL, &odd, NULL, &hk_surrogate_triangle, NULL);
-    small_layer(s, &hk_layer_gap, "gap", NULL);
-    small_layer(s, &hk_layer_readout, "readout", NULL);
+    custom(s, keys, &odd);
+}
+
+/* Neurons of which the trace decays with a number made of no learned parameter, or of the threshold. */
+static void fixed_decay(small *s, const char *keys)
+{
+    static hk_neuron_ops fixed;
+    fixed = hk_neuron_lif;
+    fixed.decay_reads = 0;
+    custom(s, keys, &fixed);
+}
+
+static void threshold_decay(small *s, const char *keys)
+{
+    static hk_neuron_ops odd;
+    odd = hk_neuron_lif;
+    odd.decay_reads = 1u << 0;
+    custom(s, keys, &odd);
 }
 
 #define STEP { .when = HK_EACH_STEP }
@@ -126,6 +147,11 @@ static const row ROWS[] = {
     { with_layer, "leak_granularity=neuron", &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
     { with_layer, "leak_granularity=neuron", &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
     { with_layer, "leak_granularity=channel", &hk_rule_bptt, NULL, STEP, HK_OK, { NULL } },
+    { fixed_decay, "leak_granularity=channel", &hk_rule_stop, NULL, STEP, HK_OK, { NULL } },
+    { fixed_decay, "threshold_granularity=neuron", &hk_rule_ottt_a, NULL, STEP, HK_OK, { NULL } },
+    { threshold_decay, "leak_granularity=channel", &hk_rule_stop, NULL, STEP, HK_OK, { NULL } },
+    { threshold_decay, "threshold_granularity=neuron", &hk_rule_stop, NULL, STEP, HK_E_UNSUP,
+      { "'stop'", "'lif1'", "one 'threshold' per neuron", "threshold_granularity" } },
     { with_neuron, "reset=hard", &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
       { "'ottt_a'", "'conv1'", "'lif1'", "hard reset", "hard_reset_trace: ignore" } },
     { with_neuron, "reset=hard", &hk_rule_stop, NULL, STEP, HK_E_UNSUP, { "'stop'", "'conv1'", "'lif'" } },
