@@ -5,7 +5,7 @@
  *   cosine     floor + (1 - floor) (1 + cos(pi min(e / E, 1))) / 2
  *
  * A caller that wants the rate to change between epochs only gives whole e. Warm-up is the
- * caller's.
+ * caller's: e and E are then counted from its end.
  *
  * Source: cosine is Loshchilov and Hutter, "SGDR", ICLR 2017, arXiv:1608.03983, Eq. 5, without
  * restarts.

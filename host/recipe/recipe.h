@@ -33,7 +33,8 @@ typedef struct hk_recipe_optim {
     hk_update              update;       /* lr is the base rate                                   */
     const hk_schedule_ops *schedule;
     void                  *schedule_cfg;
-    float                  warmup;       /* epochs                                                */
+    float                  warmup;       /* epochs before the schedule begins                     */
+    float                  warmup_start; /* factor on lr at the first of them                     */
 } hk_recipe_optim;
 
 typedef struct hk_recipe {

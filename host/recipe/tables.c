@@ -26,7 +26,8 @@ static const hk_field optim_fields[] = {
 
 static const hk_field schedule_fields[] = {
     HK_ROW_FLOAT(hk_recipe_optim, warmup, 0, 0, 1e4, "epochs",
-                 "epochs over which the rate rises linearly from 0"),
+                 "epochs in which the rate rises linearly to lr; the schedule has those that remain"),
+    HK_ROW_FLOAT(hk_recipe_optim, warmup_start, 0, 0, 1, "1", "factor on lr where that rise begins"),
 };
 
 static const hk_field train_fields[] = {

@@ -14,12 +14,15 @@ enum { STEPS_LOGGED = 20 };              /* lines of the log per epoch */
 double hk_learning_rate(const hk_recipe *r, int64_t epoch, int64_t batch, int64_t batches)
 {
     const hk_recipe_optim *o = &r->optim;
-    double lr = (double)o->update.lr, n = (double)batches;
-    double before = (double)epoch + (double)batch / n,
-           after = (double)epoch + (double)(batch + 1) / n;
-    if (o->schedule) lr *= o->schedule->factor(o->schedule_cfg, before, r->train.epochs);
-    if (after < (double)o->warmup) lr *= after / (double)o->warmup;
-    return lr;
+    const double lr = (double)o->update.lr, n = (double)batches, warmup = (double)o->warmup,
+                 before = (double)epoch + (double)batch / n,
+                 after = (double)epoch + (double)(batch + 1) / n;
+    if (before < warmup) {
+        const double start = (double)o->warmup_start, done = after < warmup ? after / warmup : 1;
+        return lr * (start + (1 - start) * done);
+    }
+    if (!o->schedule) return lr;
+    return lr * o->schedule->factor(o->schedule_cfg, before - warmup, r->train.epochs - warmup);
 }
 
 /* ---- progress -------------------------------------------------------------------------------- */

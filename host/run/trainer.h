@@ -53,8 +53,9 @@ typedef struct hk_train_result {
  * set; E_NUM: the loss is not finite, the last checkpoint stays; E_IO; the errors of all parts. */
 hk_status hk_train(const hk_train_opts *o, hk_train_result *out, hk_error *e);
 
-/* Learning rate of a batch (epoch and batch from 0): base rate times the schedule at its start,
- * times the linear warm-up at its end, so that no batch has rate 0. */
+/* Learning rate of a batch (epoch and batch from 0). First the warm-up: from warmup_start times the base
+ * rate up to it, linear, taken at the end of the batch so that none has rate 0. Then the schedule,
+ * taken at the start of the batch, over the epochs that remain. */
 double hk_learning_rate(const hk_recipe *r, int64_t epoch, int64_t batch, int64_t batches);
 
 #endif
