@@ -109,7 +109,7 @@ hk_status hk_bench_case_open(hk_bench_case *b, const hk_bench_case_cfg *cfg, hk_
 hk_status hk_bench_case_build(hk_bench_case *b, int32_t threads, hk_error *e)
 {
     hk_net_spec spec;
-    hk_host_kernels_cfg cfg = { .threads = threads };
+    const hk_host_kernels_cfg cfg = hk_recipe_kernels(&b->recipe, threads);
     hk_recipe_spec(&b->recipe, b->cfg->learn, b->cfg->learn, &spec);
     if (b->in.x) {
         spec.input.kind = HK_F32;

@@ -137,7 +137,8 @@ static hk_status time_products(const hk_bench_case *b, int32_t threads, double *
     hk_status st = HK_OK;
     *seconds = 0;
     for (; n < 3 && st == HK_OK; n++) {
-        hk_host_kernels_cfg cfg = { .threads = threads, .products = (int32_t)ways[n] };
+        hk_host_kernels_cfg cfg = hk_recipe_kernels(&b->recipe, threads);
+        cfg.products = (int32_t)ways[n];
         st = hk_host_kernels_open(&form[n], &cfg, e);
     }
     for (int32_t i = 0; i < b->engine.net.n_node && st == HK_OK; i++)

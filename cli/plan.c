@@ -131,9 +131,7 @@ static hk_status make(hk_plan *p, const hk_recipe *r, const hk_form *device, hk_
     hk_host_kernels kernels;
     hk_error inner = { 0 };
     if (device) return settle(p, build(p, r, NULL, device, &inner), &inner, e);
-    hk_host_kernels_cfg cfg;
-    hk_fields_default(&hk_host_kernels_info, &cfg);
-    cfg.threads = r->train.threads;
+    const hk_host_kernels_cfg cfg = hk_recipe_kernels(r, 0);
     HK_TRY(hk_host_kernels_open(&kernels, &cfg, e));
     p->workers = kernels.table.workers;
     hk_status st = build(p, r, &kernels.table, NULL, &inner);

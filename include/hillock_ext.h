@@ -24,6 +24,17 @@
 #  define HK_PART static inline
 #endif
 
+/* Tiles run through several arrays in turn, each too short a run for a processor's own prefetching:
+ * a tile stage names the floats that it will want at the next tile, usually those behind its own. */
+HK_PART void hk_prefetch(const float *p, size_t n)
+{
+#if defined(__GNUC__)
+    for (size_t i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
+#else
+    (void)p, (void)n;
+#endif
+}
+
 enum {
     HK_MAX_STATE = 2,               /* float state variables of a neuron                */
     HK_MAX_LEARN = 4,               /* parameters of a neuron that can be learned       */

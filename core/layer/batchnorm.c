@@ -177,6 +177,7 @@ HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
 {
     const size_t c = channels(l);
     const float *restrict scale = l->buf[SCALE], *restrict shift = scale + c;
+    hk_prefetch(a->x[0] + a->rows * c, a->rows * c);
     for (size_t r = 0; r < a->rows; r++) {
         const float *restrict x = a->x[0] + r * c;
         float *restrict y = a->y + r * c;
@@ -210,6 +211,7 @@ HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
     const hk_view v = hk_input(l, 0, a->t);
     double *restrict s = l->sum[0] + (size_t)a->shard * 3 * c;
     const bool filtered = exact(l);
+    if (v.kind == HK_F32) hk_prefetch((const float *)v.data + (a->row + a->rows) * c, a->rows * c);
     for (size_t r = 0; r < a->rows; r++) {
         const float *restrict x = input_row(l, v, a->row + r, a->scratch);
         const float *restrict dy = a->dy + r * c;

@@ -140,11 +140,23 @@ HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, in
     }
 }
 
+/* States and traces of the next tile. */
+HK_PART void prefetch_next(const hk_node *l, const hk_tile *a, const float *const state[], size_t n)
+{
+    const size_t next = a->row * (size_t)l->out.shape.c + n;
+    for (int i = 0; i < hk_neuron_of(l)->n_state; i++) {
+        hk_prefetch(state[i] + n, n);
+        for (int p = 0; p < hk_neuron_of(l)->n_learn; p++)
+            if (l->trace[p][i]) hk_prefetch(l->trace[p][i] + next, n);
+    }
+}
+
 HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     work w;
     name_scratch(l, a, &w);
+    prefetch_next(l, a, w.step.prev, w.step.n);
     w.step.x = a->x[0];
     read_spikes(l, a, a->t - 1, w.spike);
     bool any = false;
@@ -262,6 +274,8 @@ HK_CLONES void hk_spiking_backward_tile(hk_node *l, const hk_tile *a)
 {
     work w;
     name_scratch(l, a, &w);
+    prefetch_next(l, a, (const float *const *)w.step.state, w.step.n);
+    if (!l->inner_dy) hk_prefetch(a->dy + w.step.n, w.step.n);
     surrogate_at(l, &w, w.step.state[0]);
     if (l->net->plan.adjoint) adjoint(l, a, &w);
     else online(l, a, &w);

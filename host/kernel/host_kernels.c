@@ -22,6 +22,8 @@ static const hk_field fields[] = {
                 "who computes dense products"),
     HK_ROW_ENUM(hk_host_kernels_cfg, products, HK_WAY_AUTO, "auto|events|dense|ref", 4,
                 "form of the products; auto chooses by the density of the input"),
+    HK_ROW_ENUM(hk_host_kernels_cfg, precision, HK_FP32, "fp32|bf16|auto", 3,
+                "of dense products; auto: bf16 where the processor has it"),
 };
 
 const hk_info hk_host_kernels_info = {
@@ -32,8 +34,8 @@ const hk_info hk_host_kernels_info = {
 
 const char *hk_isa_name(hk_isa_level isa)
 {
-    static const char *const names[] = { "auto", "sse2", "avx2", "avx512" };
-    return (unsigned)isa < 4 ? names[isa] : "?";
+    static const char *const names[] = { "auto", "sse2", "avx2", "avx512", "bf16" };
+    return (unsigned)isa < 5 ? names[isa] : "?";
 }
 
 const char *hk_dense_name(hk_dense_by dense)
@@ -79,6 +81,7 @@ static hk_isa_level best_isa(int32_t limit)
 static const hki_isa *table_of(hk_isa_level level)
 {
 #if defined(__x86_64__)
+    if (level == HK_LEVEL_BF16) return &hki_isa_bf16;
     if (level == HK_LEVEL_AVX512) return &hki_isa_avx512;
     if (level == HK_LEVEL_AVX2) return &hki_isa_avx2;
 #endif
@@ -93,9 +96,31 @@ static void set_bits(hk_kernels *t, hk_isa_level level)
     t->unpack = hki_unpack_sse2;
 #if defined(__x86_64__)
     if (level == HK_LEVEL_AVX2) t->pack = hki_pack_avx2, t->unpack = hki_unpack_avx2;
-    if (level == HK_LEVEL_AVX512) t->pack = hki_pack_avx512, t->unpack = hki_unpack_avx512;
+    if (level >= HK_LEVEL_AVX512) t->pack = hki_pack_avx512, t->unpack = hki_unpack_avx512;
 #endif
     (void)level;
+}
+
+static bool has_bf16(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+/* The level that gives the precision asked for, within the limit. */
+static hk_status choose_level(const hk_host_kernels_cfg *cfg, hk_isa_level *level, hk_error *e)
+{
+    *level = best_isa(cfg->isa);
+    if (cfg->precision == HK_FP32) return HK_OK;
+    const bool narrow = *level == HK_LEVEL_AVX512 && has_bf16();
+    HK_CHECK(e, narrow || cfg->precision == HK_PRECISION_AUTO, HK_E_UNSUP,
+             "kernels: precision bf16 needs AVX-512 BF16, expected of processor and `isa`, found %s; "
+             "use fp32 or auto", hk_isa_name(*level));
+    if (narrow) *level = HK_LEVEL_BF16;
+    return HK_OK;
 }
 
 static int worker_count(int32_t threads)
@@ -124,10 +149,12 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
                 || hk_vendor_version((hk_dense_by)cfg->dense), HK_E_UNSUP,
              "kernels: dense products by %s, which is not in this build",
              hk_dense_name((hk_dense_by)cfg->dense));
+    hk_isa_level level;
+    HK_TRY(choose_level(cfg, &level, e));
     hki_state *s = hk_alloc_zero(1, sizeof *s);
     HK_CHECK(e, s, HK_E_NOMEM, "kernels: no memory for %zu bytes", sizeof *s);
     s->workers = worker_count(cfg->threads);
-    s->level = best_isa(cfg->isa);
+    s->level = level;
     s->isa = table_of(s->level);
     s->dense = cfg->dense == HK_DENSE_AUTO ? HK_DENSE_OWN : (hk_dense_by)cfg->dense;
     s->way = (hk_product_way)cfg->products;

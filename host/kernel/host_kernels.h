@@ -15,12 +15,16 @@
 #include "../../core/kernel/kernel.h"
 
 typedef enum hk_isa_level {
-    HK_LEVEL_AUTO, HK_LEVEL_SSE2, HK_LEVEL_AVX2, HK_LEVEL_AVX512
+    HK_LEVEL_AUTO, HK_LEVEL_SSE2, HK_LEVEL_AVX2, HK_LEVEL_AVX512, HK_LEVEL_BF16
 } hk_isa_level;
 typedef enum hk_dense_by {
     HK_DENSE_AUTO, HK_DENSE_OWN, HK_DENSE_ONEDNN, HK_DENSE_CBLAS, HK_DENSE_REF
 } hk_dense_by;
 typedef enum hk_product_way { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE, HK_WAY_REF } hk_product_way;
+
+/* Of dense products: floats; or both operands rounded to bf16 and summed in fp32, which needs AVX-512
+ * BF16. Event-driven products, and everything else, are fp32 in either case. */
+typedef enum hk_precision { HK_FP32, HK_BF16, HK_PRECISION_AUTO } hk_precision;
 
 /* All zero is the default. The instruction set is a limit: the best one that the machine has and
  * that does not exceed it is taken. sse2 stands for the baseline of whatever machine this is. */
@@ -29,6 +33,7 @@ typedef struct hk_host_kernels_cfg {
     int32_t isa;                 /* hk_isa_level                                */
     int32_t dense;               /* hk_dense_by                                 */
     int32_t products;            /* hk_product_way; ref: as the definition does */
+    int32_t precision;           /* hk_precision; auto: bf16 where there is some */
 } hk_host_kernels_cfg;
 
 /* The rows for these options; name "cpu". */
@@ -42,7 +47,7 @@ typedef struct hk_host_kernels {
 
 /* Fills *k, which needs no preparation. cfg may be NULL. On failure *k is all zero.
  * E_ARG    an option is out of range
- * E_UNSUP  the vendor asked for by name is not in this build
+ * E_UNSUP  the vendor asked for by name is not in this build; no bf16 on this processor
  * E_NOMEM  no memory for the object */
 hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cfg, hk_error *e);
 void      hk_host_kernels_close(hk_host_kernels *k);            /* an all-zero *k is allowed */

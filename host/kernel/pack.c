@@ -12,6 +12,7 @@ typedef struct pack_task {
     const hki_isa *isa;
     const float   *w;
     float         *out;
+    char          *pairs;        /* or NULL */
 } pack_task;
 
 size_t hki_packed_forward(const hk_conv *g, const hki_isa *isa)
@@ -24,6 +25,27 @@ size_t hki_packed_input(const hk_conv *g, const hki_isa *isa)
     return (size_t)g->kh * (size_t)g->kw * (size_t)g->co * hki_padded(g->ci, isa->tile, isa->vl);
 }
 
+size_t hki_pairs_offset(size_t floats, int32_t c)
+{
+    return floats / (size_t)c * (((size_t)c + 1) / 2 * 2) * 2;
+}
+
+size_t hki_pairs_forward(const hk_conv *g, const hki_isa *isa)
+{
+    return isa->pairs ? hki_pairs_offset(hki_packed_forward(g, isa), g->ci) : 0;
+}
+
+size_t hki_pairs_input(const hk_conv *g, const hki_isa *isa)
+{
+    return isa->pairs ? hki_pairs_offset(hki_packed_input(g, isa), g->co) : 0;
+}
+
+static void pair_up(const pack_task *k, const float *packed, int32_t c, size_t width)
+{
+    if (k->pairs)
+        k->isa->pairs(k->pairs + hki_pairs_offset((size_t)(packed - k->out), c), packed, (size_t)c, width);
+}
+
 static void forward_tap(void *arg, int i, int worker)
 {
     (void)worker;
@@ -34,10 +56,11 @@ static void forward_tap(void *arg, int i, int worker)
     const size_t first = (size_t)t * (size_t)tile, n = co - first < width ? co - first : width;
     const float *from = k->w + (size_t)tap * (size_t)g->ci * co + first;
     float *to = k->out + (size_t)taps * (size_t)g->ci * first + (size_t)tap * (size_t)g->ci * width;
-    for (int c = 0; c < g->ci; c++, from += co, to += width) {
-        memcpy(to, from, n * sizeof *to);
-        memset(to + n, 0, (width - n) * sizeof *to);
+    for (size_t c = 0; c < (size_t)g->ci; c++, from += co) {
+        memcpy(to + c * width, from, n * sizeof *to);
+        memset(to + c * width + n, 0, (width - n) * sizeof *to);
     }
+    pair_up(k, to, g->ci, width);
 }
 
 /* to[co][width] = transpose of from[n][co], n <= width, in pieces that stay in the L1 cache. */
@@ -80,19 +103,20 @@ static void input_tap(void *arg, int i, int worker)
     float *to = k->out + hki_phase_offset(g, k->isa, a, b) + (size_t)(kh * kw) * co * first +
                 tap * co * width;
     transpose(to, from, ci - first < width ? ci - first : width, co, width);
+    pair_up(k, to, g->co, width);
 }
 
 void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
-                      float *out)
+                      float *out, void *pairs)
 {
-    pack_task t = { .g = g, .isa = isa, .w = w, .out = out };
+    pack_task t = { .g = g, .isa = isa, .w = w, .out = out, .pairs = isa->pairs ? pairs : NULL };
     k->parallel(k->self, hki_tiles(g->co, isa->tile) * g->kh * g->kw, forward_tap, &t);
 }
 
 void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
-                    float *out)
+                    float *out, void *pairs)
 {
-    pack_task t = { .g = g, .isa = isa, .w = w, .out = out };
+    pack_task t = { .g = g, .isa = isa, .w = w, .out = out, .pairs = isa->pairs ? pairs : NULL };
     k->parallel(k->self, hki_tiles(g->ci, isa->tile) * g->kh * g->kw, input_tap, &t);
 }
 

@@ -10,6 +10,7 @@
  *
  * Packed weights of a map: [tile of n][p][q][c][width of the tile]. Tiles are HKI `tile` channels
  * wide but the last, which takes the smallest of tile, tile/2, .. vl that holds what is left.
+ * Where dense products multiply pairs of bf16 there is a second copy, [tile][p][q][c/2][width][2].
  *
  * A map's outputs are cut into blocks of rows of about `HKI_BLOCK` positions; a task is a block
  * and a range of tiles. Each worker has its own scratch inside `work`.
@@ -39,6 +40,7 @@ typedef struct hki_map {
     int32_t     nu, nv, n;               /* output grid and channels                         */
     int32_t     kh, kw, sy, sx, oy, ox;  /* taps, stride and origin in the input             */
     const float *weights;                /* packed                                           */
+    const void  *pairs;                  /* packed in pairs of bf16, or NULL                 */
     float       *out;
     size_t      out_b, out_u, out_v;     /* floats from sample to sample, row to row, ..     */
     int32_t     nb, ru;                  /* a block: samples and rows; nb > 1 means ru = nu  */
@@ -72,6 +74,8 @@ typedef struct hki_isa {
     double  density_map[3], density_sum[3]; /* below: events; by hk_kind                     */
     /* Share of values that are not zero, from a sample of positions. */
     double (*density)(hk_view x, size_t positions, size_t pitch, size_t channels);
+    /* to[c/2][width][2] as bf16 from from[c][width]; NULL: dense products are of floats. */
+    void   (*pairs)(void *to, const float *from, size_t c, size_t width);
     size_t (*events_bytes)(const hki_map *m);
     void   (*events)(void *task, int i, int worker);
     size_t (*direct_bytes)(const hki_map *m);
@@ -82,7 +86,7 @@ typedef struct hki_isa {
     void   (*sum_direct)(void *sum, int i, int worker);
 } hki_isa;
 
-extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512;
+extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512, hki_isa_bf16;
 
 typedef struct hki_prepared hki_prepared;        /* vendor_products.c */
 enum { HKI_PREPARED = 256 };
@@ -140,15 +144,19 @@ static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
 
 /* ---- pack.c ---------------------------------------------------------------------------------- */
 
-/* Floats of packed weights for forward and for backward_input. */
+/* Floats of packed weights for forward and for backward_input; bytes of their pairs (0 without). */
 size_t hki_packed_forward(const hk_conv *g, const hki_isa *isa);
 size_t hki_packed_input(const hk_conv *g, const hki_isa *isa);
+size_t hki_pairs_forward(const hk_conv *g, const hki_isa *isa);
+size_t hki_pairs_input(const hk_conv *g, const hki_isa *isa);
 /* Floats of the packed weights of backward_input that belong to phases before (a, b). */
 size_t hki_phase_offset(const hk_conv *g, const hki_isa *isa, int a, int b);
+/* Bytes into the pairs where floats from `floats` on are, of packed weights with c channels. */
+size_t hki_pairs_offset(size_t floats, int32_t c);
 void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
-                      float *out);
+                      float *out, void *pairs);
 void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
-                    float *out);
+                    float *out, void *pairs);
 
 /* ---- generic.c ------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* The five entries of the table: which form a call takes, and how it is cut into tasks.
  *
- * packed: [weights of forward][the same for a vendor], if it learns [the two of backward_input]
+ * packed: [weights of forward][in pairs of bf16][for a vendor], if it learns [the three of backward_input]
  * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -54,6 +54,8 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
         n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
     }
+    n.packed += hki_up64(hki_pairs_forward(&r, s->isa));
+    if (learn) n.packed += hki_up64(hki_pairs_input(&r, s->isa));
     n.packed += hki_vendor_packed(s, &r) * (learn ? 2 : 1);
     n.work = larger(n.work, hki_vendor_work(s, &r));
     n.work *= (size_t)s->workers;
@@ -62,14 +64,18 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
 }
 
 /* The parts of `packed`. */
-typedef struct packed_parts { char *forward, *forward_vendor, *input, *input_vendor; } packed_parts;
+typedef struct packed_parts {
+    char *forward, *forward_pairs, *forward_vendor, *input, *input_pairs, *input_vendor;
+} packed_parts;
 
 static packed_parts parts_of(const hki_state *s, const hk_conv *g, void *packed)
 {
     packed_parts p = { .forward = packed };
-    p.forward_vendor = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
+    p.forward_pairs = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
+    p.forward_vendor = p.forward_pairs + hki_up64(hki_pairs_forward(g, s->isa));
     p.input = p.forward_vendor + hki_vendor_packed(s, g);
-    p.input_vendor = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
+    p.input_pairs = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
+    p.input_vendor = p.input_pairs + hki_up64(hki_pairs_input(g, s->isa));
     return p;
 }
 
@@ -79,10 +85,11 @@ static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool l
     if (!plain(s, a->g)) return;
     const hk_conv r = hki_reshaped(a->g);
     const packed_parts p = parts_of(s, &r, a->packed);
-    hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward);
+    hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward,
+                     p.forward_pairs);
     if (kind == HK_F32) hki_vendor_prepare(s, &r, HKI_FORWARD, a->w, p.forward_vendor);
     if (!learn) return;
-    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input);
+    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input, p.input_pairs);
     hki_vendor_prepare(s, &r, HKI_INPUT, a->w, p.input_vendor);
 }
 
@@ -135,6 +142,7 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
     const packed_parts parts = parts_of(s, &r, a->packed);
     m.in = hki_repack(g, x, a->work);
     m.weights = (const float *)(const void *)parts.forward;
+    m.pairs = parts.forward_pairs;
     m.out = y;
     const size_t positions = (size_t)r.batch * (size_t)r.hi * (size_t)r.wi;
     const double density = s->isa->density(m.in, positions, m.pitch, (size_t)r.ci);
@@ -171,8 +179,9 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             const size_t y0 = (size_t)(((p - g.ph) % g.sh + g.sh) % g.sh);
             const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
             m.in = view;
-            m.weights =
-                (const float *)(const void *)parts.input + hki_phase_offset(&g, s->isa, p, q);
+            const size_t phase = hki_phase_offset(&g, s->isa, p, q);
+            m.weights = (const float *)(const void *)parts.input + phase;
+            m.pairs = parts.input_pairs + hki_pairs_offset(phase, g.co);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
             run_map(s, &m, events, density, a->work);
         }

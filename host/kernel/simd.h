@@ -1,6 +1,6 @@
 /* Vectors of float for the files *_isa.c, each of which is compiled once per instruction set with
- * HK_ISA = sse2, avx2 or avx512 as the suffix of its symbols. sse2 is plain vector code of 16 bytes
- * and compiles on any machine.
+ * HK_ISA = sse2, avx2, avx512 or bf16 (avx512 with products of pairs of bf16) as the suffix of its
+ * symbols. sse2 is plain vector code of 16 bytes and compiles on any machine.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,6 +37,28 @@ typedef float vf __attribute__((vector_size(16), may_alias));
 typedef float vfu __attribute__((vector_size(16), aligned(4), may_alias));
 static inline vf vset(float s) { return (vf){ s, s, s, s }; }
 static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
+#endif
+
+/* What dense products multiply: floats, or pairs of bf16 whose products are summed in fp32. */
+#if defined(__AVX512BF16__)
+enum { PAIR = 2 };
+typedef uint16_t elem;
+typedef __m512bh ve;
+static inline ve eload(const elem *p) { return (ve)_mm512_load_si512(p); }
+static inline ve eset(const elem *p)
+{
+    int32_t two;
+    memcpy(&two, p, sizeof two);
+    return (ve)_mm512_set1_epi32(two);
+}
+static inline vf edot(ve a, ve b, vf c) { return (vf)_mm512_dpbf16_ps((__m512)c, a, b); }
+#else
+enum { PAIR = 1 };
+typedef float elem;
+typedef vf ve;
+static inline ve eload(const elem *p) { return *(const vf *)p; }
+static inline ve eset(const elem *p) { return vset(*p); }
+static inline vf edot(ve a, ve b, vf c) { return vfma(a, b, c); }
 #endif
 
 static inline vf vload(const float *p) { return *(const vf *)p; }

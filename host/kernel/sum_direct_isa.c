@@ -14,8 +14,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "product.h"
-#include "simd.h"
+#include "elems.h"
+
+#if !defined(__AVX512BF16__)         /* there: sum_pairs_isa.c */
 
 #if defined(__AVX512F__)
 enum { ROWS = 6, COLS = 4, APART = 40 };
@@ -55,19 +56,6 @@ size_t HK_NAME(hki_sum_direct_bytes)(const hki_sum *s)
     return hki_up64(4 * acc_floats(s)) + hki_up64(4 * copy_floats(s, &m)) + 4 * dy;
 }
 
-static void widen(float *to, hk_view x, const char *row, int32_t c0, int32_t n)
-{
-    if (x.kind == HK_BITS) {
-        const uint32_t *word = (const uint32_t *)(const void *)row;
-        for (int32_t i = 0; i < n; i++)
-            to[i] = (float)((word[(c0 + i) / 32] >> ((c0 + i) % 32)) & 1u);
-    } else if (x.kind == HK_COUNTS) {
-        for (int32_t i = 0; i < n; i++) to[i] = (float)((const unsigned char *)row)[c0 + i];
-    } else {
-        memcpy(to, (const float *)(const void *)row + c0, (size_t)n * sizeof *to);
-    }
-}
-
 /* Whether the tap row meets the map at row u of the block, and where. */
 static bool meets(const dense_sum *d, const hki_block *k, int32_t u, int32_t *y)
 {
@@ -91,7 +79,7 @@ static void copy_input(dense_sum *d, const hki_block *k)
         const char *in = (const char *)d->s->x.data + (row + (size_t)(lo + m->ox)) * m->pitch;
         memset(to, 0, (size_t)lo * cb * sizeof *to);
         for (int32_t x = lo; x < hi; x++, in += m->pitch)
-            widen(to + (size_t)x * cb, d->s->x, in, d->c0, d->cb);
+            hki_elems(to + (size_t)x * cb, d->s->x.kind, in, (size_t)d->c0, cb);
         memset(to + (size_t)hi * cb, 0, (size_t)(d->wp - hi) * cb * sizeof *to);
         to += across;
         d->rows++;
@@ -228,3 +216,5 @@ void HK_NAME(hki_sum_direct)(void *arg, int task, int worker)
     }
     finish(&d);
 }
+
+#endif

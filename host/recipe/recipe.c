@@ -71,6 +71,12 @@ void hk_recipe_free(hk_recipe *r)
     memset(r, 0, sizeof *r);
 }
 
+hk_host_kernels_cfg hk_recipe_kernels(const hk_recipe *r, int32_t threads)
+{
+    return (hk_host_kernels_cfg){ .threads = threads > 0 ? threads : r->train.threads,
+                                  .precision = r->train.precision, .products = r->train.products };
+}
+
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out)
 {
     *out = (hk_net_spec){

@@ -10,6 +10,7 @@
 #include "data/data.h"
 #include "encode/encode.h"
 #include "hillock_ext.h"
+#include "kernel/host_kernels.h"
 
 typedef struct hk_recipe_data {
     const hk_dataset_ops *ops;           /* NULL: none, the recipe says shape and classes */
@@ -25,6 +26,7 @@ typedef struct hk_recipe_data {
 typedef struct hk_recipe_train {
     int32_t T, batch, epochs, accumulate, seed, threads;
     int32_t shards;                      /* pieces of sums, part of what fixes the bits           */
+    int32_t precision, products;         /* hk_precision, hk_product_way                          */
 } hk_recipe_train;
 
 typedef struct hk_recipe_optim {
@@ -73,6 +75,9 @@ hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_erro
 /* Fills a net's spec from a shaped recipe. The rule is named in any case, as it
  * may say something of inference; learn: it is run; update: with the optimizer too. kernels may be set afterwards. */
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out);
+
+/* What the recipe says of the kernels; threads > 0 takes the place of its number. */
+hk_host_kernels_cfg hk_recipe_kernels(const hk_recipe *r, int32_t threads);
 
 /* The recipe with every default written out, as YAML; *text is hk_alloc'ed. */
 hk_status hk_recipe_print(const hk_recipe *r, char **text, hk_error *e);

@@ -39,6 +39,10 @@ static const hk_field train_fields[] = {
     HK_ROW_INT(hk_recipe_train, threads, 0, 0, 4096, "1", "threads; 0: as many as there are cores"),
     HK_ROW_INT(hk_recipe_train, shards, HK_MAX_SHARD, 1, HK_MAX_SHARD, "1",
                "pieces in which sums are formed, whatever the number of threads"),
+    HK_ROW_ENUM(hk_recipe_train, precision, HK_FP32, "fp32|bf16|auto", 3,
+                "of dense products, sums are fp32; auto: bf16 where the processor has it"),
+    HK_ROW_ENUM(hk_recipe_train, products, HK_WAY_AUTO, "auto|events|dense|ref", 4,
+                "form of all products; auto: by the density of each input"),
 };
 
 #define TABLE(nm, size, text)                                                                      \

@@ -252,8 +252,7 @@ static hk_status open_engine(probe *p, const hk_probe_opts *o, hk_error *e)
     spec.constant_input = p->in.constant;
     spec.T = p->in.T;
     spec.batch = p->in.B;
-    int32_t threads = o->session.threads ? o->session.threads : p->recipe.train.threads;
-    hk_host_kernels_cfg kernels = { .threads = threads };
+    const hk_host_kernels_cfg kernels = hk_recipe_kernels(&p->recipe, o->session.threads);
     HK_TRY(hk_engine_open(&p->engine, &spec, &kernels, e));
     HK_CHECK(e, !p->engine.net.plan.layer_major, HK_E_UNSUP,
              "probe: rule '%s' runs layer by layer, so there is no state of a step to show; set "

@@ -91,7 +91,7 @@ static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e
     hk_net_spec spec;
     memset(&spec, 0, sizeof spec);
     hk_recipe_spec(&s->recipe, o->learn, o->learn, &spec);
-    hk_host_kernels_cfg kernels = { .threads = o->threads ? o->threads : s->recipe.train.threads };
+    const hk_host_kernels_cfg kernels = hk_recipe_kernels(&s->recipe, o->threads);
     HK_TRY(hk_engine_open(&s->engine, &spec, &kernels, e));
     for (int i = o->learn ? 0 : HK_SPLIT_VAL; i < HK_SPLITS; i++)
         HK_TRY(open_loader(s, (hk_split)i, e));

@@ -16,18 +16,20 @@ static void describe(const problem *p, hk_host_kernels_cfg c, char *out, size_t 
     const hk_conv *g = &p->g;
     snprintf(
         out, cap,
-        "%s %s way %d threads %d, kind %d density %g/%g: batch %d, %dx%dx%d to %dx%dx%d, kernel "
+        "%s %s precision %d way %d threads %d, kind %d density %g/%g: batch %d, %dx%dx%d to %dx%dx%d, kernel "
         "%dx%d stride %d,%d pad %d,%d groups %d",
-        hk_isa_name((hk_isa_level)c.isa), hk_dense_name((hk_dense_by)c.dense), c.products,
-        c.threads, (int)p->kind, p->density, p->error_density, g->batch, g->hi, g->wi, g->ci, g->ho,
+        hk_isa_name((hk_isa_level)c.isa), hk_dense_name((hk_dense_by)c.dense), c.precision,
+        c.products, c.threads, (int)p->kind, p->density, p->error_density, g->batch, g->hi, g->wi, g->ci, g->ho,
         g->wo, g->co, g->kh, g->kw, g->sh, g->sw, g->ph, g->pw, g->groups);
 }
 
+/* narrow: both operands may have been rounded to bf16, unit round-off 2^-8. */
 static void compare(const float *got, const float *want, const float *sum, size_t n, double length,
-                    const char *product, const char *text)
+                    bool narrow, const char *product, const char *text)
 {
     for (size_t i = 0; i < n; i++) {
-        const double bound = 2.0 * 6e-8 * (length + 4.0) * (double)sum[i];
+        const double each = (narrow ? 0.0079 : 0) + 2.0 * 6e-8 * (length + 4.0);
+        const double bound = each * (double)sum[i] + (narrow ? 1e-36 : 0);
         const double error = fabs((double)got[i] - (double)want[i]);
         if (!(error <= bound))
             fail_msg("%s: %s[%d] is %.9g, expected %.9g within %.3g", text, product, (int)i,
@@ -78,18 +80,19 @@ static void check_form(const problem *p, hk_host_kernels_cfg cfg, int32_t most)
     char text[400];
     const hk_conv *g = &p->g;
     const double taps = (double)g->kh * g->kw;
+    const bool narrow = cfg.precision != HK_FP32;
     result first = { { 0 }, { 0 }, { 0 } };
     for (int32_t threads = 1; threads <= most; threads++) {
         cfg.threads = threads;
         describe(p, cfg, text, sizeof text);
         result r = run(p, cfg);
         if (threads == 1) {
-            compare(floats(r.y), floats(p->y_ref), floats(p->y_abs), p->ny, taps * g->ci, "y",
-                    text);
-            compare(floats(r.dx), floats(p->dx_ref), floats(p->dx_abs), p->nx, taps * g->co, "dx",
-                    text);
+            compare(floats(r.y), floats(p->y_ref), floats(p->y_abs), p->ny, taps * g->ci, narrow,
+                    "y", text);
+            compare(floats(r.dx), floats(p->dx_ref), floats(p->dx_abs), p->nx, taps * g->co, narrow,
+                    "dx", text);
             compare(floats(r.dw), floats(p->dw_ref), floats(p->dw_abs), p->nw,
-                    (double)g->batch * g->ho * g->wo, "dw", text);
+                    (double)g->batch * g->ho * g->wo, narrow, "dw", text);
             first = r;
             continue;
         }
@@ -125,6 +128,8 @@ static void check(hk_conv g, hk_kind kind, double density, double error_density)
     for (int32_t dense = HK_DENSE_ONEDNN; dense <= HK_DENSE_REF; dense++)
         if (dense == HK_DENSE_REF || hk_vendor_version((hk_dense_by)dense))
             check_form(&p, (hk_host_kernels_cfg){ .dense = dense, .products = HK_WAY_DENSE }, most);
+    for (int32_t way = HK_WAY_AUTO; way <= HK_WAY_DENSE; way++)
+        check_form(&p, (hk_host_kernels_cfg){ .precision = HK_PRECISION_AUTO, .products = way }, most);
     problem_close(&p);
 }
 
@@ -263,6 +268,9 @@ static void test_open_refuses(void **state)
     cfg = (hk_host_kernels_cfg){ .isa = 9 };
     assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_E_ARG);
     assert_non_null(strstr(e.text, "isa"));
+    cfg = (hk_host_kernels_cfg){ .isa = HK_LEVEL_AVX2, .precision = HK_BF16 };
+    assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_E_UNSUP);
+    assert_non_null(strstr(e.text, "precision bf16"));
     hk_alloc_fail_at(1);
     assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_E_NOMEM);
     hk_alloc_fail_at(0);
