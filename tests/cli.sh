@@ -92,6 +92,17 @@ expect 1 'fc1.weight' "$hillock" eval digits.yaml --set net.layers.1.out=16 \
 head -c 100 run/checkpoint/last/weights.safetensors > cut.safetensors
 expect 1 'cut.safetensors' "$hillock" eval digits.yaml --weights cut.safetensors
 
+# ---- products in bf16 where the processor has it: another loss, the same accuracy within noise
+"$hillock" train digits.yaml --out narrow --quiet --set train.precision=auto --set train.products=dense > /dev/null
+"$hillock" train digits.yaml --out full --quiet --set train.products=dense > /dev/null
+"$python" - <<'PYTHON' || fail "training in bf16 does not learn as in fp32"
+import json
+narrow, full = (json.load(open(d + "/result.json")) for d in ("narrow", "full"))
+bf16 = json.load(open("narrow/environment.json"))["instructions"] == "bf16"
+assert (narrow["last"]["loss"] != full["last"]["loss"]) == bf16
+assert abs(narrow["test"]["accuracy"] - full["test"]["accuracy"]) < 0.03
+PYTHON
+
 # ---- resume: interrupted, one epoch more, and the recipe that the run wrote
 "$hillock" train digits.yaml --out long --epochs 40 --checkpoint-every 1b > /dev/null 2>&1 & pid=$!
 while [ ! -e long/checkpoint/last/manifest.json ]; do sleep 0.02; kill -0 $pid 2> /dev/null || break; done
