@@ -27,7 +27,8 @@ typedef struct hk_trace_cfg {
     { "bn_trace", HK_ENUM, offsetof(cfg, trace.bn_trace), 0, 0, 1, "1",                            \
       "batch norm's affine parameters: gradient of the instant, or filtered", "plain|exact" },     \
     { "hard_reset_trace", HK_ENUM, offsetof(cfg, trace.hard_reset_trace), 0, 0, 1, "1",            \
-      "a weight trace under hard reset is wrong: refuse, or ignore the error", "refuse|ignore" }
+      "a weight trace that is wrong for the neuron (hard reset; clif): refuse, or ignore the error",  \
+      "refuse|ignore" }
 
 static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 {

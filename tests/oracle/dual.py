@@ -65,6 +65,35 @@ def sample_loss(z, y, loss):
             (1 - lam) * slope + 2 * lam / n * (z - r))
 
 
+# ---- numbers with tangents, for maps that are written as they are read -------------------------------
+
+
+class Dual:
+    """A value, and tangents of it along an axis in front."""
+
+    def __init__(self, v, d=0.0):
+        self.v, self.d = v, d
+
+    def __add__(self, other):
+        return Dual(self.v + other.v, self.d + other.d)
+
+    def __sub__(self, other):
+        return Dual(self.v - other.v, self.d - other.d)
+
+    def __mul__(self, other):
+        return Dual(self.v * other.v, self.d * other.v + self.v * other.d)
+
+    def logistic(self):
+        y = 1 / (1 + np.exp(-self.v))
+        return Dual(y, y * (1 - y) * self.d)
+
+
+def clif(u, m, s, th, al, x):
+    """Membrane before the spike and complementary potential of a step, from those of the step before."""
+    m = m * ((Dual(1.0) - al) * u).logistic() + s
+    return al * (u - s * (th + m.logistic())) + x, m
+
+
 # ---- geometry ---------------------------------------------------------------------------------------
 
 
@@ -191,7 +220,7 @@ class Net:
             inputs = 2 if self.layers[j]["type"] == "add" else 1
             if any(self._source(j, k) in reached for k in range(inputs)):
                 reached.add(j)
-                if self.layers[j]["type"] in ("lif", "readout"):
+                if self.layers[j]["type"] in ("lif", "clif", "readout"):
                     return self.layers[j]
         raise ValueError("no memory")
 
@@ -334,6 +363,51 @@ class Net:
         self._record(name + ".s", t, s)
         scale = layer.get("scale", 1.0)
         return scale * s, scale * ds
+
+    def _clif(self, i, layer, x, dx, t, states, tangents, cut, value, slope):
+        name, shape = layer["name"], x.shape[1:]
+        self.shapes[name] = shape
+        th, al = self._spread(name + ".threshold", shape), self._spread(name + ".leak", shape)
+        u, m, s = states.get((i, "u"), (np.zeros_like(x),) * 3)
+        none = np.zeros_like(x)
+        if self.online:                                # along theta and leak of the neuron itself
+            du, dm, ds = states.get((i, "t"), (np.zeros((2,) + x.shape),) * 3)
+            kept = self.rule.get("trace_reset") == "kept"
+            own = [np.broadcast_to(np.reshape(e, (2,) + (1,) * x.ndim), (2,) + x.shape)
+                   for e in ((1.0, 0.0), (0.0, 1.0))]
+            u, m = clif(Dual(u, du), Dual(m, dm), Dual(s, ds * kept), Dual(th, own[0]), Dual(al, own[1]),
+                        Dual(x))
+            dz = np.array(dx, order="C")
+            self._put(dz, name + ".threshold", self._each(name + ".threshold", u.d[0] - 1))
+            self._put(dz, name + ".leak", self._each(name + ".leak", u.d[1]))
+            for flag, trace, d in (("T", ".trace_threshold", u.d[0]), ("L", ".trace_leak", u.d[1])):
+                if self.rule.get(flag):
+                    self._record(name + trace, t, d)
+        else:                                          # along everything
+            du, dm, ds = (0.0, 0.0, 0.0) if cut else tangents[i, "u"]
+            dth, dal = np.zeros_like(dx), np.zeros_like(dx)
+            self._put(dth, name + ".threshold", self._each(name + ".threshold", none + 1))
+            self._put(dal, name + ".leak", self._each(name + ".leak", none + 1))
+            u, m = clif(Dual(u, du), Dual(m, dm), Dual(s, ds * self.kept), Dual(th, 0.0 if cut else dth),
+                        Dual(al, dal), Dual(x, dx))
+            u.d = np.ascontiguousarray(u.d)
+            dz = np.ascontiguousarray(u.d - dth)
+        z = u.v - th
+        s = ((z >= 0) if layer["cmp"] == ">=" else (z > 0)).astype(np.float64)
+        self._distance(z, layer["surrogate"])
+        self._nudge(dz, name, t)
+        slope_here = phi(z, layer["surrogate"])
+        states[i, "u"] = u.v, m.v, s
+        if self.online:
+            dth = np.reshape((1.0, 0.0), (2,) + (1,) * x.ndim)
+            states[i, "t"] = u.d, m.d, slope_here * (u.d - dth)
+        else:
+            self._nudge(u.d, name, t)
+            tangents[i, "u"] = u.d, m.d, slope_here * dz
+        self._record(name + ".u", t, u.v)
+        self._record(name + ".s", t, s)
+        scale = layer.get("scale", 1.0)
+        return scale * s, scale * slope_here * dz
 
     def _distance(self, z, surrogate):
         self.margin = min(self.margin, np.abs(z).min())

@@ -42,6 +42,9 @@ class Draw:
     def add(self, what, name, **keys):
         self.layers.append({"type": what, "name": name, **keys})
 
+    def spiking(self, name, neuron):
+        self.add(name=name, **neuron)
+
 
 def draw_rule(d, T):
     name = d.of(["bptt", "bptt", "bptt", "sltt", "ottt_a", "stop", "stop"])
@@ -67,13 +70,15 @@ def draw_rule(d, T):
 
 def draw_neuron(d, rule):
     trace = rule["name"] == "ottt_a" or (rule["name"] == "stop" and rule["W"])
-    neuron = {"convention": d.of("AB"), "cmp": d.of([">=", ">"]), "surrogate": d.of(SURROGATES),
-              "reset": d.of(["soft", "soft", "soft", "hard", "none"]),
-              "input_scale": d.of(["1", "1", "1-alpha"]),
-              "threshold_granularity": d.of(GRANULARITY),
+    neuron = {"what": d.of(["lif", "lif", "clif"]), "cmp": d.of([">=", ">"]),
+              "surrogate": d.of(SURROGATES), "threshold_granularity": d.of(GRANULARITY),
               "leak_granularity": "layer" if trace else d.of(GRANULARITY)}
-    d.tags += [neuron["reset"], neuron["convention"], neuron["surrogate"]["name"],
-               neuron["threshold_granularity"], neuron["leak_granularity"]]
+    d.tags += [neuron["what"], neuron["surrogate"]["name"], neuron["threshold_granularity"],
+               neuron["leak_granularity"]]
+    if neuron["what"] == "lif":
+        neuron.update(convention=d.of("AB"), reset=d.of(["soft", "soft", "soft", "hard", "none"]),
+                      input_scale=d.of(["1", "1", "1-alpha"]))
+        d.tags += [neuron["reset"], neuron["convention"]]
     if d.yes(0.25):
         neuron["scale"] = 1.75
         d.tags.append("scale")
@@ -86,7 +91,7 @@ def draw_dense(d, neuron, classes):
     for i in range(d.below(1, 3)):
         out = d.below(4, 7)
         d.add("dense", "fc%d" % (i + 1), out=out, bias=d.yes(0.7), **{"in": width})
-        d.add("lif", "lif%d" % (i + 1), **neuron)
+        d.spiking("lif%d" % (i + 1), neuron)
         width = out
     return shape, width
 
@@ -111,7 +116,7 @@ def draw_conv(d, neuron, classes):
             conv = next(l for l in d.layers if l["name"] == "conv%d" % n)
             conv["bias"] &= mode == "eval"             # else its gradient is 0 but for rounding
             d.add("batchnorm2d", "bn%d" % n, channels=c, mode=mode, eps=1e-5)
-        d.add("lif", "lif%d" % n, **neuron)
+        d.spiking("lif%d" % n, neuron)
         if d.yes(0.3):
             branch(d, neuron, c, n)
         if side >= 4 and d.yes():
@@ -131,9 +136,9 @@ def branch(d, neuron, c, n):
           **{"in": c})
     if d.yes():
         d.add("add", "add%d" % n, **{"from": ["side%d" % n, stem]})
-        d.add("lif", "lif%db" % n, **neuron)
+        d.spiking("lif%db" % n, neuron)
     else:
-        d.add("lif", "lif%db" % n, **neuron)
+        d.spiking("lif%db" % n, neuron)
         d.add("add", "add%d" % n, **{"from": [stem, "lif%db" % n]})
     d.tags.append("residual")
 
@@ -168,7 +173,7 @@ def draw_case(seed):
     loss, readout = draw_loss(d, rule, T)
     d.add("dense", "head", out=classes, bias=d.yes(), **{"in": width})
     if d.yes(0.2):
-        d.add("lif", "lif_out", **neuron)
+        d.spiking("lif_out", neuron)
         d.tags.append("classifier")
     d.add("readout", "readout", **readout)
     case = {"seed": seed, "T": T, "B": B, "classes": classes, "input_shape": shape,
@@ -214,7 +219,7 @@ def draw_weights(case, d):
             w[name + ".weight"], w[name + ".bias"] = d.r.normal(1, 0.3, c), d.r.normal(0.2, 0.3, c)
             w[name + ".running_mean"] = d.r.normal(0, 0.3, c)
             w[name + ".running_var"] = d.r.uniform(0.5, 1.5, c)
-        elif kind == "lif":
+        elif kind in ("lif", "clif"):
             size = {"layer": (1,), "channel": shapes[name][:1], "neuron": shapes[name]}
             w[name + ".threshold"] = d.r.uniform(0.3, 0.9, size[layer["threshold_granularity"]])
             w[name + ".leak"] = d.r.uniform(0.2, 0.9, size[layer["leak_granularity"]])

@@ -224,10 +224,11 @@ static void sltt_k_mean(void **state)
 }
 
 /* Both neurons' gradients of a layer of two-state neurons under one rule. */
-static void two_state_run(small *s, const net_case *c, const hk_rule_ops *rule, const char *keys)
+static void two_state_run(small *s, const net_case *c, const hk_neuron_ops *neuron,
+                          const hk_rule_ops *rule, const char *keys)
 {
     small_layer(s, &hk_layer_dense, "fc", "out=3");
-    small_spiking(s, "lif", "threshold_granularity=channel leak_granularity=neuron", &two_state, NULL,
+    small_spiking(s, "lif", "threshold_granularity=channel leak_granularity=neuron", neuron, NULL,
                   &hk_surrogate_sigmoid, "slope=2");
     small_layer(s, &hk_layer_readout, "readout", NULL);
     small_rule(s, rule, keys);
@@ -245,13 +246,13 @@ static void two_states(void **state)
     static const char *const keys[][2] = { { NULL, "W=false" },
                                            { "reset_grad=kept", "W=false trace_reset=kept" } };
     const net_case c = { NULL, NULL, NULL, VECTOR5, 10, 4, EACH_STEP, false, 43 };
-    for (int i = 0; i < HK_COUNT(keys); i++) {
+    for (int i = 0; i < 2 * HK_COUNT(keys); i++) {
+        const hk_neuron_ops *neuron = i % 2 ? &hk_neuron_clif : &two_state;
         small truth = { .n = 0 }, stop = { .n = 0 };
-        two_state_run(&truth, &c, &hk_rule_bptt, keys[i][0]);
-        two_state_run(&stop, &c, &hk_rule_stop, keys[i][1]);
-        same_gradient(&truth, &stop, "lif", "threshold", NEAR);
-        same_gradient(&truth, &stop, "lif", "leak", NEAR);
-        same_gradient(&truth, &stop, "lif", "current_leak", NEAR);
+        two_state_run(&truth, &c, neuron, &hk_rule_bptt, keys[i / 2][0]);
+        two_state_run(&stop, &c, neuron, &hk_rule_stop, keys[i / 2][1]);
+        for (int p = 0; p < neuron->n_learn; p++)
+            same_gradient(&truth, &stop, "lif", neuron->learn[p].name, NEAR);
         small_close(&truth);
         small_close(&stop);
     }

@@ -134,6 +134,8 @@ static void threshold_decay(small *s, const char *keys)
     custom(s, keys, &odd);
 }
 
+static void clif(small *s, const char *keys) { custom(s, keys, &hk_neuron_clif); }
+
 #define STEP { .when = HK_EACH_STEP }
 #define FINAL { .when = HK_FINAL }
 
@@ -152,6 +154,14 @@ static const row ROWS[] = {
     { threshold_decay, "leak_granularity=channel", &hk_rule_stop, NULL, STEP, HK_OK, { NULL } },
     { threshold_decay, "threshold_granularity=neuron", &hk_rule_stop, NULL, STEP, HK_E_UNSUP,
       { "'stop'", "'lif1'", "one 'threshold' per neuron", "threshold_granularity" } },
+    { clif, NULL, &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_a'", "'conv1'", "complementary potential", "'clif'", "hard_reset_trace: ignore" } },
+    { clif, NULL, &hk_rule_ottt_a, "hard_reset_trace=ignore", STEP, HK_OK, { NULL } },
+    { clif, NULL, &hk_rule_stop, NULL, STEP, HK_E_UNSUP, { "'stop'", "'conv1'", "'clif'" } },
+    { clif, "leak_granularity=channel", &hk_rule_stop, "hard_reset_trace=ignore", STEP, HK_E_UNSUP,
+      { "'stop'", "'lif1'", "one 'leak' per channel", "'clif'" } },
+    { clif, "leak_granularity=channel", &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
+    { clif, NULL, &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
     { with_neuron, "reset=hard", &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
       { "'ottt_a'", "'conv1'", "'lif1'", "hard reset", "hard_reset_trace: ignore" } },
     { with_neuron, "reset=hard", &hk_rule_stop, NULL, STEP, HK_E_UNSUP, { "'stop'", "'conv1'", "'lif'" } },

@@ -281,6 +281,8 @@ static void neurons(void **state)
         { &hk_neuron_plif, "threshold=0.5 decay_input=false v_reset=0.1" },
         { &hk_neuron_if, NULL },
         { &two_state, NULL },
+        { &hk_neuron_clif, "threshold=0.5" },
+        { &hk_neuron_clif, "threshold=0.4 tau=1.4" },
     };
     for (int i = 0; i < HK_COUNT(row); i++) {
         small s = { 0 };

@@ -1,4 +1,4 @@
-/* A neuron with two states, of which the library has none yet: the rules must take it all the same.
+/* A neuron with two states, and one more learned parameter than any of the library's with two.
  *
  *   i[t] = b i[t-1] + x                     synaptic current
  *   U[t] = a (U[t-1] - th s[t-1]) + i[t]    membrane, soft reset
