@@ -88,11 +88,12 @@ typedef struct hk_rng {
     uint64_t seed, stream;
 } hk_rng;
 
-void     hk_rng_block(hk_rng r, uint64_t index, uint32_t out[4]);    /* four words at once   */
-uint32_t hk_rng_u32(hk_rng r, uint64_t index);                      /* the first of them    */
+uint32_t hk_rng_u32(hk_rng r, uint64_t index);
 float    hk_rng_uniform(hk_rng r, uint64_t index);                 /* [0, 1), 24 bits     */
 float    hk_rng_normal(hk_rng r, uint64_t index);                  /* mean 0, variance 1  */
 uint32_t hk_rng_below(hk_rng r, uint64_t index, uint32_t n);       /* 0 .. n-1, n >= 1    */
+/* The four words of each of n blocks from index on; word 0 of a block is hk_rng_u32 of its index. */
+void     hk_rng_words(hk_rng r, uint64_t index, size_t n, uint32_t *out);
 /* Writes a permutation of 0..n-1 (Fisher-Yates), a function of r alone. */
 void     hk_rng_permute(hk_rng r, uint32_t n, uint32_t *order);
 

@@ -10,6 +10,10 @@
 #include <Random123/philox.h>
 #include <math.h>
 
+#ifndef HK_CLONES                        /* see hillock_ext.h */
+#  define HK_CLONES
+#endif
+
 static philox4x32_ctr_t block(hk_rng r, uint64_t index)
 {
     philox4x32_ctr_t ctr = { { (uint32_t)index, (uint32_t)(index >> 32), (uint32_t)r.stream,
@@ -18,11 +22,43 @@ static philox4x32_ctr_t block(hk_rng r, uint64_t index)
     return philox4x32(ctr, key);
 }
 
-void hk_rng_block(hk_rng r, uint64_t index, uint32_t out[4])
+/* ---- many at once ------------------------------------------------------------------------------ */
+
+enum { SIDE = 16, ROUNDS = 10 };         /* blocks side by side: loops over them become vector code */
+
+typedef struct words { uint32_t v[4][SIDE]; } words;
+
+HK_CLONES static void side_by_side(hk_rng r, uint64_t index, words *c)
 {
-    const philox4x32_ctr_t b = block(r, index);
-    for (int k = 0; k < 4; k++) out[k] = b.v[k];
+    uint32_t k0 = (uint32_t)r.seed, k1 = (uint32_t)(r.seed >> 32);
+    for (uint32_t i = 0; i < SIDE; i++) {
+        c->v[0][i] = (uint32_t)(index + i);
+        c->v[1][i] = (uint32_t)((index + i) >> 32);
+        c->v[2][i] = (uint32_t)r.stream;
+        c->v[3][i] = (uint32_t)(r.stream >> 32);
+    }
+    for (int k = 0; k < ROUNDS; k++, k0 += PHILOX_W32_0, k1 += PHILOX_W32_1)
+        for (int i = 0; i < SIDE; i++) {
+            const uint64_t a = (uint64_t)PHILOX_M4x32_0 * c->v[0][i];
+            const uint64_t b = (uint64_t)PHILOX_M4x32_1 * c->v[2][i];
+            c->v[0][i] = (uint32_t)(b >> 32) ^ c->v[1][i] ^ k0;
+            c->v[2][i] = (uint32_t)(a >> 32) ^ c->v[3][i] ^ k1;
+            c->v[1][i] = (uint32_t)b;
+            c->v[3][i] = (uint32_t)a;
+        }
 }
+
+void hk_rng_words(hk_rng r, uint64_t index, size_t n, uint32_t *out)
+{
+    for (size_t done = 0; done < n; done += SIDE) {
+        words c;
+        side_by_side(r, index + done, &c);
+        for (size_t i = 0; i < SIDE && done + i < n; i++, out += 4)
+            for (int k = 0; k < 4; k++) out[k] = c.v[k][i];
+    }
+}
+
+/* ---- one at a time ----------------------------------------------------------------------------- */
 
 uint32_t hk_rng_u32(hk_rng r, uint64_t index) { return block(r, index).v[0]; }
 

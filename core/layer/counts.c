@@ -17,7 +17,7 @@
 #include "counts.h"
 
 enum { NOISY };                          /* buf: [shards] neurons that fired with h <= 0 */
-enum { LANES = 8, BITS = 16 };           /* draws of 16 bits from a block of four words  */
+enum { LANES = 8, MOST = 16 };           /* draws in a block of the generator; blocks at once */
 
 static size_t channels(const hk_node *l) { return (size_t)l->out.shape.c; }
 static size_t positions(const hk_node *l)
@@ -35,7 +35,7 @@ void hk_counts_bind(hk_node *l, hk_mem *m)
 
 /* ---- steps ------------------------------------------------------------------------------------- */
 
-static void add_counts(const hk_node *l, const hk_tile *a, const float *s)
+HK_CLONES static void add_counts(const hk_node *l, const hk_tile *a, const float *restrict s)
 {
     const size_t n = a->rows * channels(l), first = a->row * channels(l);
     if (l->other.kind[HK_MAX_IN] == HK_COUNTS) {
@@ -47,16 +47,22 @@ static void add_counts(const hk_node *l, const hk_tile *a, const float *s)
     for (size_t i = 0; i < n; i++) m[i] += l->out.scale * s[i];
 }
 
-/* A row of membranes; `first` counts the blocks drawn before it. */
-static void drop_row(hk_rng r, uint64_t first, uint32_t below, float scale, size_t c, float *u)
+/* Membrane i of n is number first + i of the draws, two of 16 bits in a word. */
+HK_CLONES static void drop(hk_rng r, uint64_t first, uint32_t below, float scale, size_t n,
+                           float *restrict u)
 {
-    for (size_t k = 0; k < c; k += LANES, first++) {
-        uint32_t word[4];
-        hk_rng_block(r, first, word);
-        for (size_t i = 0; i < LANES && k + i < c; i++) {
-            const uint32_t draw = word[i / 2] >> (i % 2 * BITS) & 0xffffu;
-            u[k + i] = draw < below ? 0.0f : scale * u[k + i];
+    for (size_t done = 0; done < n;) {
+        const size_t skip = (size_t)((first + done) % LANES), room = MOST * LANES - skip;
+        const size_t part = n - done < room ? n - done : room;
+        uint32_t word[4 * MOST];
+        float keep[LANES * MOST];
+        hk_rng_words(r, (first + done) / LANES, MOST, word);
+        for (size_t i = 0; i < 4 * MOST; i++) {
+            keep[2 * i] = (word[i] & 0xffffu) < below ? 0.0f : scale;
+            keep[2 * i + 1] = word[i] >> 16 < below ? 0.0f : scale;
         }
+        for (size_t i = 0; i < part; i++) u[done + i] *= keep[skip + i];
+        done += part;
     }
 }
 
@@ -64,15 +70,10 @@ static void drop_membranes(const hk_node *l, const hk_tile *a, float *u)
 {
     const hk_net *net = l->net;
     const float p = net->plan.membrane_dropout;
-    const size_t c = channels(l), per_row = (c + LANES - 1) / LANES, hw = positions(l);
-    const hk_rng r = { net->spec.seed, ((uint64_t)l->index << 32) + 0xd41u };
-    const uint32_t below = (uint32_t)(p * 65536.0f + 0.5f);
-    for (size_t i = 0; i < a->rows; i++) {
-        const size_t row = a->row + i;
-        const uint64_t step = ((uint64_t)net->samples + row / hw) * (uint64_t)net->spec.T +
-                              (uint64_t)(a->t - 1);
-        drop_row(r, (step * hw + row % hw) * per_row, below, 1 / (1 - p), c, u + i * c);
-    }
+    const size_t c = channels(l);
+    const hk_rng r = { net->spec.seed, ((uint64_t)l->index << 40) + ((uint64_t)a->t << 12) + 0xd41u };
+    const uint64_t first = (uint64_t)net->samples * positions(l) * c + a->row * c;
+    drop(r, first, (uint32_t)(p * 65536.0f + 0.5f), 1 / (1 - p), a->rows * c, u);
 }
 
 void hk_counts_step(const hk_node *l, const hk_tile *a, const float *s, float *u)
@@ -83,22 +84,24 @@ void hk_counts_step(const hk_node *l, const hk_tile *a, const float *s, float *u
 
 /* ---- sums -------------------------------------------------------------------------------------- */
 
-/* How many of n neurons fired though h <= 0; with `mask` their counts are cleared. */
-static uint64_t look_bytes(size_t n, const float *h, unsigned char *m, bool mask)
+/* How many of n neurons fired though h <= 0; with `mask` their counts are cleared. No branches: the
+ * signs of h are as good as random. */
+HK_CLONES static uint32_t look_bytes(size_t n, const float *restrict h, unsigned char *restrict m,
+                                     bool mask)
 {
-    uint64_t noisy = 0;
-    for (size_t i = 0; i < n; i++) noisy += !(h[i] > 0) && m[i];
-    for (size_t i = 0; i < n && mask; i++)
-        if (!(h[i] > 0)) m[i] = 0;
+    const unsigned char always = mask ? 0 : 1;
+    uint32_t noisy = 0;
+    for (size_t i = 0; i < n; i++) noisy += (uint32_t)(!(h[i] > 0) & (m[i] > 0));
+    for (size_t i = 0; i < n; i++) m[i] = (unsigned char)(m[i] * (always | (h[i] > 0)));
     return noisy;
 }
 
-static uint64_t look_floats(size_t n, const float *h, float *m, bool mask)
+HK_CLONES static uint32_t look_floats(size_t n, const float *restrict h, float *restrict m, bool mask)
 {
-    uint64_t noisy = 0;
-    for (size_t i = 0; i < n; i++) noisy += !(h[i] > 0) && m[i] > 0;
-    for (size_t i = 0; i < n && mask; i++)
-        if (!(h[i] > 0)) m[i] = 0;
+    const float rest = mask ? 0.0f : 1.0f;
+    uint32_t noisy = 0;
+    for (size_t i = 0; i < n; i++) noisy += (uint32_t)(!(h[i] > 0) & (m[i] > 0));
+    for (size_t i = 0; i < n; i++) m[i] *= h[i] > 0 ? 1.0f : rest;
     return noisy;
 }
 
@@ -122,7 +125,7 @@ void hk_counts_forward(hk_node *l, const hk_tile *a)
     look_floats(n - rows * c, keep + rows * c, m + rows * c, mask);
 }
 
-void hk_counts_backward(const hk_node *l, const hk_tile *a)
+HK_CLONES void hk_counts_backward(const hk_node *l, const hk_tile *a)
 {
     const size_t n = a->rows * channels(l), first = a->row * channels(l);
     const float *restrict h = (const float *)hk_slot(&l->state[0], a->t) + first;

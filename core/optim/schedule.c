@@ -2,6 +2,7 @@
  *
  *   constant   1
  *   step       factor^floor(e / every)
+ *   multistep  factor^n,  n of the times at1..at4 have passed
  *   cosine     floor + (1 - floor) (1 + cos(pi min(e / E, 1))) / 2
  *
  * A caller that wants the rate to change between epochs only gives whole e. Warm-up is the
@@ -57,6 +58,39 @@ const hk_schedule_ops hk_schedule_step = {
     .info = { "step", "a drop every few epochs", "PyTorch's StepLR",
               sizeof(step_cfg), step_fields, HK_COUNT(step_fields) },
     .factor = step_factor,
+};
+
+/* ---- multistep ------------------------------------------------------------------------------- */
+
+enum { TIMES = 4 };
+
+typedef struct multistep_cfg {
+    float at1, at2, at3, at4, factor;
+} multistep_cfg;
+
+static const hk_field multistep_fields[] = {
+    HK_ROW_FLOAT(multistep_cfg, at1, 0, 0, 1e9, "epochs", "time of a drop, 0: none"),
+    HK_ROW_FLOAT(multistep_cfg, at2, 0, 0, 1e9, "epochs", "of another, in any order"),
+    HK_ROW_FLOAT(multistep_cfg, at3, 0, 0, 1e9, "epochs", "of another"),
+    HK_ROW_FLOAT(multistep_cfg, at4, 0, 0, 1e9, "epochs", "of another"),
+    HK_ROW_FLOAT(multistep_cfg, factor, 0.1, 0, 10, "1", "what a drop multiplies the rate by"),
+};
+
+static double multistep_factor(const void *cfg, double progress, double epochs)
+{
+    const multistep_cfg *c = cfg;
+    const float at[TIMES] = { c->at1, c->at2, c->at3, c->at4 };
+    double y = 1;
+    (void)epochs;
+    for (int i = 0; i < TIMES; i++)
+        if (at[i] > 0 && progress >= (double)at[i]) y *= (double)c->factor;
+    return y;
+}
+
+const hk_schedule_ops hk_schedule_multistep = {
+    .info = { "multistep", "a drop at each of up to four times", "PyTorch's MultiStepLR",
+              sizeof(multistep_cfg), multistep_fields, HK_COUNT(multistep_fields) },
+    .factor = multistep_factor,
 };
 
 /* ---- cosine ---------------------------------------------------------------------------------- */

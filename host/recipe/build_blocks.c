@@ -65,6 +65,12 @@ void hk_block_head(hk_layers *l, int32_t classes, bool bias)
     hk_layers_add(l, "readout", "readout", NULL, NULL, "kind: sum");
 }
 
+void hk_block_mean_head(hk_layers *l, int32_t classes)
+{
+    hk_layers_add(l, "dense", "head", NULL, NULL, "out: %d", (int)classes);
+    hk_layers_add(l, "readout", "readout", NULL, NULL, "kind: mean");
+}
+
 void hk_block_score(hk_layers *l, int32_t classes, bool spiking)
 {
     hk_layers_add(l, "dense", "head", NULL, NULL, "out: %d, bias: false", (int)classes);

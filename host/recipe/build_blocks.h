@@ -25,6 +25,8 @@ void hk_block_pool(hk_layers *l, int number, int32_t pooling);
 void hk_block_dropout(hk_layers *l, int number, float p);        /* nothing when p is 0 */
 /* The layer `head`, a vector of class scores, and the readout that sums them over time. */
 void hk_block_head(hk_layers *l, int32_t classes, bool bias);
+/* The same with their mean over time. */
+void hk_block_mean_head(hk_layers *l, int32_t classes);
 /* A head without bias whose scores are the spikes of output neurons (or, without, their input). */
 void hk_block_score(hk_layers *l, int32_t classes, bool spiking);
 /* A layer without keys. */

@@ -9,7 +9,7 @@
 #include "build_blocks.h"
 
 typedef struct small_cfg {
-    int32_t width, pool;
+    int32_t width, pool, readout;
     bool    batchnorm;
     float   dropout;
 } small_cfg;
@@ -17,6 +17,7 @@ typedef struct small_cfg {
 static const hk_field fields[] = {
     HK_ROW_INT(small_cfg, width, 32, 1, 4096, "channels", "channels of the first pair"),
     HK_ROW_ENUM(small_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
+    HK_ROW_ENUM(small_cfg, readout, 0, "sum|mean", 2, "what decides: sum or mean of the logits"),
     HK_ROW_BOOL(small_cfg, batchnorm, 1, "batch norm before every neuron; without it, biases"),
     HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1",
                  "probability of dropping a value before the head"),
@@ -32,7 +33,8 @@ static void pairs(hk_layers *l, int n, int32_t classes, const small_cfg *c)
     }
     hk_block_plain(l, "flatten", "flat");
     hk_block_dropout(l, 1, c->dropout);
-    hk_block_head(l, classes, true);
+    if (c->readout) hk_block_mean_head(l, classes);
+    else hk_block_head(l, classes, true);
 }
 
 static void conv_small_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
