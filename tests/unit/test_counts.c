@@ -4,82 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "ann_oracle.h"
-#include "random_net.h"
-
-static const hk_shape IMAGE = { 6, 6, 2, false };
-static const int32_t LABEL[RANDOM_MAX_BATCH] = { 0, 2, 1, 1, 0, 2, 2, 1 };
-
-static void neuron(small *s, const char *name, const char *layer, const char *keys)
-{
-    small_spiking(s, name, layer, &hk_neuron_if, keys, &hk_surrogate_triangle, NULL);
-}
-
-static void fire(small *s, const char *name, const char *threshold)
-{
-    char keys[64];
-    snprintf(keys, sizeof keys, "reset=hard threshold=%s", threshold);
-    neuron(s, name, "compare=>", keys);
-}
-
-static void open_counts(small *s, const char *rule, hk_shape in, int T, int batch)
-{
-    small_rule(s, &hk_rule_snn2ann, rule);
-    small_loss(s, &hk_loss_ce, NULL, AT_END);
-    small_open(s, in, T, batch);
-}
-
-/* ---- what happens at the steps ----------------------------------------------------------------- */
-
-enum { MOST_VALUES = 4096 };
-
-/* Sums over the steps of current and spikes of every spiking layer of IF neurons with hard reset. */
-typedef struct seen {
-    double current[SMALL_NODES][MOST_VALUES], count[SMALL_NODES][MOST_VALUES];
-    float  before[SMALL_NODES][MOST_VALUES], spike[SMALL_NODES][MOST_VALUES];
-} seen;
-
-static float spike_of(const hk_node *l, int t, size_t i)
-{
-    const size_t c = (size_t)l->out.shape.c;
-    const uint32_t *row = (const uint32_t *)hk_slot(&l->y, t) + i / c * ((c + 31) / 32);
-    return (float)(row[i % c / 32] >> (i % c % 32) & 1u);
-}
-
-static void look(void *self, hk_net *net, int t, hk_event what)
-{
-    seen *k = self;
-    if (what != HK_AFTER_FORWARD) return;
-    for (int j = 0; j < net->n_node; j++) {
-        const hk_node *l = &net->node[j];
-        if (!l->spec->neuron) continue;
-        const float *u = hk_slot(&l->state[0], t);
-        assert_true(oracle_floats(l) <= MOST_VALUES);
-        for (size_t i = 0; i < oracle_floats(l); i++) {
-            k->current[j][i] += (double)(u[i] - (1 - k->spike[j][i]) * k->before[j][i]);
-            k->before[j][i] = u[i];
-            k->spike[j][i] = spike_of(l, t, i);
-            k->count[j][i] += (double)k->spike[j][i];
-        }
-    }
-}
-
-static seen *watched_run(small *s, const float *x)
-{
-    seen *k = calloc(1, sizeof *k);
-    assert_non_null(k);
-    s->net.watch = look;
-    s->net.watch_self = k;
-    small_run(s, x, LABEL, NULL);
-    s->net.watch = NULL;
-    return k;
-}
-
-/* h of the sums, left in place of the membrane. */
-static const float *sum_of(small *s, const char *layer)
-{
-    return hk_slot(&s->node[small_find(s, layer)].state[0], 1);
-}
+#include "counts_net.h"
 
 /* ---- identity ---------------------------------------------------------------------------------- */
 
@@ -117,50 +42,6 @@ static void identity_fixture(void **state)
     fixture(0.125f, 0.375f, 0.5f, 1e-9);
 }
 
-typedef void make_layers(small *s, const char *norm, const char *readout);
-
-/* Every linear layer between spikes: strides, norms, average pools, sums of spikes and of currents. */
-static void linear_layers(small *s, const char *norm, const char *readout)
-{
-    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
-    small_layer(s, &hk_layer_batchnorm, "bn1", norm);
-    fire(s, "spike1", "0.6");
-    const int stem = s->n - 1;
-    small_layer(s, &hk_layer_conv2d, "conv2", "out=4 padding=1");
-    small_layer(s, &hk_layer_batchnorm, "bn2", norm);
-    hk_node_spec *add = small_layer(s, &hk_layer_add, "add", NULL);
-    add->n_in = 2;
-    add->in[1] = stem;
-    neuron(s, "spike2", "compare=> scale=1.5", "reset=hard threshold=0.7");
-    small_layer(s, &hk_layer_avgpool2d, "pool", NULL);
-    small_layer(s, &hk_layer_conv2d, "conv3", "out=5 kernel=2 bias=false");
-    small_layer(s, &hk_layer_batchnorm, "bn3", norm);
-    const int sum = s->n - 1;
-    small_layer(s, &hk_layer_conv2d, "conv4", "out=5 padding=1");
-    add = small_layer(s, &hk_layer_add, "add2", NULL);
-    add->n_in = 2;
-    add->in[1] = sum;
-    fire(s, "spike3", "0.3");
-    small_layer(s, &hk_layer_flatten, "flat", NULL);
-    small_layer(s, &hk_layer_dense, "head", "out=3");
-    small_layer(s, &hk_layer_readout, "readout", readout);
-}
-
-/* Max pools, of currents and of counts. */
-static void pooled_layers(small *s, const char *norm, const char *readout)
-{
-    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
-    small_layer(s, &hk_layer_batchnorm, "bn1", norm);
-    small_layer(s, &hk_layer_maxpool2d, "pool1", NULL);
-    fire(s, "spike1", "0.4");
-    small_layer(s, &hk_layer_conv2d, "conv2", "out=6 padding=1 bias=false");
-    small_layer(s, &hk_layer_batchnorm, "bn2", norm);
-    fire(s, "spike2", "0.3");
-    small_layer(s, &hk_layer_flatten, "flat", NULL);
-    small_layer(s, &hk_layer_dense, "head", "out=3");
-    small_layer(s, &hk_layer_readout, "readout", readout);
-}
-
 /* Frames that change, or one that does not, which the net multiplies once. */
 static void identity(int T, bool constant, const char *tile)
 {
@@ -177,7 +58,7 @@ static void identity(int T, bool constant, const char *tile)
         if (!s.node[j].spec->neuron) continue;
         double fired = 0, most = 0;
         const float *h = sum_of(&s, s.node[j].name);
-        for (size_t i = 0; i < oracle_floats(&s.node[j]); i++) {
+        for (size_t i = 0; i < floats_of(&s.node[j]); i++) {
             fired += k->count[j][i];
             most = fmax(most, fabs((double)h[i]));
             if (!(fabs((double)h[i] - k->current[j][i]) <= 1e-5 * (1 + T)))
@@ -257,75 +138,6 @@ static void override(void **state)
         assert_true(down[1] == 0 && down[2] == 0);
         small_close(&s);
     }
-}
-
-/* ---- gradients --------------------------------------------------------------------------------- */
-
-static void check_gradient(const small *s, oracle *o, const float *g)
-{
-    for (int i = 0; i < s->net.n_param; i++) {
-        const hk_param *p = &s->param[i];
-        double want, most = 0, worst = 0;
-        int node = small_find(s, p->layer), q = 0;
-        while (s->node[node].param[q] != p) q++;
-        if (p->role == HK_BUFFER || p->role == HK_THRESHOLD) continue;
-        const float *got = g + (p->g - (const float *)s->region[HK_R_GRAD]);
-        for (size_t k = 0; k < p->n; k++) {
-            want = oracle_slope(o, &o->w[node][q][k], LABEL);
-            most = fmax(most, fabs(want));
-            worst = fmax(worst, fabs(want - (double)got[k]));
-        }
-        const bool gone = p->role == HK_BIAS && most < 1e-6;      /* a norm takes a bias away */
-        if (!(worst <= 2e-5 * most + 1e-6) || (!gone && most < 1e-5))
-            fail_msg("%s.%s: off by %g, the largest is %g", p->layer, p->name, worst, most);
-    }
-}
-
-static void gradient(make_layers *layers, const char *rule, bool masked, bool running, bool constant)
-{
-    const net_case c = { NULL, NULL, NULL, IMAGE, 6, 4, AT_END, constant, 11 };
-    small s = { 0 };
-    oracle o;
-    layers(&s, running ? "mode=eval" : NULL, "kind=mean");
-    s.net_spec.constant_input = constant;
-    open_counts(&s, rule, IMAGE, c.T, c.batch);
-    random_weights(&s, c.seed);
-    oracle_open(&o, &s, masked);
-    float *x = random_input(&c, c.seed);
-    seen *k = watched_run(&s, x);
-    for (int t = 0; t < c.T; t++)
-        for (size_t i = 0; i < s.frame; i++)
-            o.x[i] += (double)x[(constant ? 0 : (size_t)t * s.frame) + i];
-    for (int j = 0; j < s.n; j++)
-        for (size_t i = 0; s.node[j].spec->neuron && i < oracle_floats(&s.node[j]); i++)
-            o.given[j][i] = k->count[j][i] * (double)s.node[j].out.scale;
-    o.running = running;
-    assert_true(fabs(oracle_loss(&o, LABEL) - s.net.result.loss) < 1e-5);
-    for (int j = 0; j < s.n && !running; j++) {      /* running statistics moved once */
-        if (s.node[j].ops != &hk_layer_batchnorm) continue;
-        const double n = (double)s.node[j].rows;
-        for (size_t i = 0; i < (size_t)s.node[j].out.shape.c; i++) {
-            const double m = 0.9 * o.w[j][2][i] + 0.1 * o.mean[j][i];
-            const double v = 0.9 * o.w[j][3][i] + 0.1 * o.var[j][i] * n / (n - 1);
-            assert_true(fabs((double)s.node[j].param[2]->w[i] - m) < 1e-5);
-            assert_true(fabs((double)s.node[j].param[3]->w[i] - v) < 1e-4);
-        }
-    }
-    check_gradient(&s, &o, s.region[HK_R_GRAD]);
-    oracle_close(&o);
-    free(k);
-    free(x);
-    small_close(&s);
-}
-
-static void gradients(void **state)
-{
-    (void)state;
-    gradient(linear_layers, "unit=resu membrane_dropout=0", true, false, true);
-    gradient(linear_layers, "unit=stsu membrane_dropout=0", false, false, false);
-    gradient(linear_layers, "unit=stsu membrane_dropout=0", false, true, true);
-    gradient(pooled_layers, "unit=resu membrane_dropout=0", true, false, false);
-    gradient(pooled_layers, "unit=stsu membrane_dropout=0", false, true, true);
 }
 
 /* ---- thresholds -------------------------------------------------------------------------------- */
@@ -462,7 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_fixture), cmocka_unit_test(identities), cmocka_unit_test(noisy_spike),
-        cmocka_unit_test(override), cmocka_unit_test(gradients), cmocka_unit_test(thresholds),
+        cmocka_unit_test(override), cmocka_unit_test(thresholds),
         cmocka_unit_test(padding), cmocka_unit_test(dropout), cmocka_unit_test(memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,13 +10,13 @@
 
 /* Bits as input, pooled counts, both kinds of dropout, thresholds per neuron that are soon raised. */
 static const char *const set[] = {
-    "net.layers=[{type: conv2d, name: conv1, out: 6, padding: 1, bias: true},"
-    " {type: batchnorm, name: bn1}, {type: dropout, name: drop, p: 0.2}, {type: spiking, name: s1},"
-    " {type: avgpool2d, name: pool}, {type: conv2d, name: conv2, out: 8, padding: 1},"
-    " {type: batchnorm, name: bn2}, {type: spiking, name: s2}, {type: flatten, name: flat},"
-    " {type: dense, name: head, out: 10}, {type: readout, name: readout, kind: mean}]",
-    "neuron={name: if, reset: hard, compare: '>', threshold_granularity: neuron,"
-    " threshold_init: uniform}",
+    ("net.layers=[{type: conv2d, name: conv1, out: 6, padding: 1, bias: true},"
+     " {type: batchnorm, name: bn1}, {type: dropout, name: drop, p: 0.2}, {type: spiking, name: s1},"
+     " {type: avgpool2d, name: pool}, {type: conv2d, name: conv2, out: 8, padding: 1},"
+     " {type: batchnorm, name: bn2}, {type: spiking, name: s2}, {type: flatten, name: flat},"
+     " {type: dense, name: head, out: 10}, {type: readout, name: readout, kind: mean}]"),
+    ("neuron={name: if, reset: hard, compare: '>', threshold_granularity: neuron,"
+     " threshold_init: uniform}"),
     "rule={name: snn2ann, noise: 0.01}", "loss.when=final", "train.T=3",
 };
 
