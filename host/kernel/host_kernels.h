@@ -2,9 +2,10 @@
  *
  * Every product exists in two forms, and a call takes the one that its input favours:
  *   events  visits the stored values that are not zero and adds one row of weights (forward,
- *           backward to the input) or of errors (backward to the weights) for each
+ *           backward to the input) or of errors (backward to the weights) for each; the weight
+ *           gradient of floats may also visit the errors and add rows of the input (turned.c)
  *   dense   a direct convolution, by the code here or by a vendor's library
- * The choice is a function of the input's density alone, outputs are partitioned over workers and
+ * The choice is a function of the operands' densities alone, outputs are partitioned over workers and
  * never reduced over them, so the same call gives the same bits for any number of threads.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -64,6 +65,7 @@ typedef struct hk_product_stat {
                                     backward_input, input in backward_weight; estimated from a
                                     sample of rows where the operand is large                */
     unsigned char way[3];        /* hk_product_way taken; AUTO: never called                 */
+    bool by_error;               /* backward_weight skipped the zeros of the error           */
 } hk_product_stat;
 const hk_product_stat *hk_host_kernels_stat(const hk_host_kernels *k, uint32_t id);
 

@@ -158,6 +158,15 @@ void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g,
 void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
                     float *out, void *pairs);
 
+/* ---- turned.c: weight gradients by the events of the error ------------------------------------- */
+
+bool   hki_can_turn(const hk_conv *g);
+/* Bytes of work that it needs for all workers; 0 where it cannot. */
+size_t hki_turned_bytes(const hki_state *s, const hk_conv *g);
+/* x is float. */
+void   hki_turned_weight(const hki_state *s, const hk_conv *g, hk_view x, const float *dy, float *dw,
+                         void *work);
+
 /* ---- generic.c ------------------------------------------------------------------------------- */
 
 void hki_generic_forward(const hk_kernels *k, const hk_conv_args *a, hk_view x, float *y);

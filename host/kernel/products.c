@@ -60,6 +60,7 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     n.work = larger(n.work, hki_vendor_work(s, &r));
     n.work *= (size_t)s->workers;
     n.work += hki_repack_bytes(g, kind);
+    if (learn && kind == HK_F32) n.work = larger(n.work, hki_turned_bytes(s, &r));
     return n;
 }
 
@@ -187,6 +188,19 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
         }
 }
 
+/* Whether to skip the zeros of the error rather than those of x or none. Costs are in units of the
+ * dense product; turning the result costs about as much as TURN positions. */
+static bool by_error(const hki_state *s, const hk_conv *g, hk_view x, double density, const float *dy)
+{
+    enum { TURN = 64 };
+    if (s->way != HK_WAY_AUTO || x.kind != HK_F32 || !hki_can_turn(g)) return false;
+    const size_t positions = (size_t)g->batch * (size_t)g->ho * (size_t)g->wo, co = (size_t)g->co;
+    const hk_view errors = { .data = dy, .kind = HK_F32, .scale = 1.0f };
+    const double found = s->isa->density(errors, positions, 4 * co, co);
+    const double other = density < s->isa->density_sum[HK_F32] ? density : s->isa->density_sum[HK_F32];
+    return found + (double)TURN / (double)positions < 0.8 * other;
+}
+
 static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, const float *dy,
                                  float *dw)
 {
@@ -206,6 +220,12 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     const double density =
         s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
     const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[x.kind]);
+    const bool turn = by_error(s, &g, x, density, dy);
+    s->stat[a->id % HK_STAT_LAYERS].by_error = turn;
+    if (turn) {
+        hki_turned_weight(s, &g, x, dy, dw, a->work);
+        return;
+    }
     m.lines = density < FEW ? HKI_LINES_FEW : HKI_LINES_MANY;
     if (!events && s->dense == HK_DENSE_REF) {
         hki_generic_weight(&s->table, a, x, dy, dw);

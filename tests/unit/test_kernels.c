@@ -217,6 +217,22 @@ static void test_blocks(void **state)
     each_kind(line, 0.2, 0.5);
 }
 
+/* Few errors beside many inputs: the weight gradient by the events of the error. */
+static void test_sparse_errors(void **state)
+{
+    (void)state;
+    static const double density[] = { 0.3, 0.6, 1.0 };
+    for (size_t i = 0; i < 3; i++) {
+        hk_conv g = conv(2, 30, 31, 40, 33, 3, 1, 1);
+        check(g, HK_F32, density[i], 0.05);
+        g.kw = 2, g.pw = 0;
+        check(g, HK_F32, density[i], 0.02);
+        check(conv(3, 30, 30, 3, 70, 5, 1, 0), HK_F32, density[i], 0.1);
+        check(conv(1000, 1, 1, 50, 20, 1, 1, 0), HK_F32, density[i], 0.0);
+        check(conv(1000, 2, 2, 12, 20, 2, 1, 0), HK_F32, density[i], 0.1);
+    }
+}
+
 static void test_random_shapes(void **state)
 {
     (void)state;
@@ -304,6 +320,29 @@ static void test_records_density(void **state)
     problem_close(&p);
 }
 
+static void test_records_errors(void **state)
+{
+    (void)state;
+    problem p;
+    problem_open(&p, conv(2, 20, 20, 32, 40, 3, 1, 1), HK_F32, 0.6, 0.1);
+    hk_host_kernels k;
+    hk_error e;
+    assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_OK);
+    const hk_conv_bytes n = k.table.conv_sizes(k.table.self, &p.g, HK_F32, true);
+    block work = block_take(n.work, 0);
+    hk_conv_args a = { .g = &p.g, .w = floats(p.w), .work = work.data, .id = 9 };
+    k.table.conv_backward_weight(k.table.self, &a, view_of(&p, p.x), floats(p.dy), floats(p.dw));
+    assert_true(hk_host_kernels_stat(&k, 9)->by_error);
+    block_check(work, "work");
+    for (size_t i = 0; i < p.ny; i++) floats(p.dy)[i] = 1.0f;
+    k.table.conv_backward_weight(k.table.self, &a, view_of(&p, p.x), floats(p.dy), floats(p.dw));
+    assert_false(hk_host_kernels_stat(&k, 9)->by_error);
+    block_check(work, "work");
+    block_free(work);
+    hk_host_kernels_close(&k);
+    problem_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_densities),     cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_parallel),
         cmocka_unit_test(test_open_refuses),  cmocka_unit_test(test_records_density),
+        cmocka_unit_test(test_sparse_errors), cmocka_unit_test(test_records_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
