@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 int hk_cli_fail(const hk_error *e)
@@ -27,6 +29,31 @@ int hk_cli_split(char *text, char **out, int cap)
     }
     return n;
 }
+
+long hk_cli_whole(const char *arg, long lo, long hi, const char *what, struct argp_state *state)
+{
+    char *end;
+    long v = strtol(arg, &end, 10);
+    if (*end || end == arg || v < lo || v > hi)
+        argp_error(state, "%s: '%s' is not a whole number from %ld to %ld", what, arg, lo, hi);
+    return v;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = 1;
+    signal(number, SIG_DFL);
+}
+
+void hk_cli_catch_signals(void)
+{
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+}
+
+bool hk_cli_interrupted(void) { return interrupted != 0; }
 
 void hk_cli_json(FILE *f, const char *s)
 {

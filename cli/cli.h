@@ -15,6 +15,7 @@ enum { HK_EXIT_DONE = 0, HK_EXIT_FAILED = 1, HK_EXIT_USAGE = 2 };
 
 /* One per file cmd_<name>.c. argv[0] is "hillock <name>", for messages and help. */
 int hk_cmd_train(int argc, char **argv);
+int hk_cmd_compare(int argc, char **argv);
 int hk_cmd_eval(int argc, char **argv);
 int hk_cmd_plan(int argc, char **argv);
 int hk_cmd_export(int argc, char **argv);
@@ -39,6 +40,13 @@ void hk_cli_set(hk_cli_sets *s, char *assignment, struct argp_state *state);
 
 /* Splits "a,b,c" in place into out[cap]; returns the number of parts, or -1 when there are more. */
 int hk_cli_split(char *text, char **out, int cap);
+
+/* A whole number from lo to hi; anything else is a wrong call. what: the option, for the message. */
+long hk_cli_whole(const char *arg, long lo, long hi, const char *what, struct argp_state *state);
+
+/* From now on the first SIGINT or SIGTERM is remembered, and the second of a kind ends the process. */
+void hk_cli_catch_signals(void);
+bool hk_cli_interrupted(void);
 
 /* A string as JSON, in quotes. */
 void hk_cli_json(FILE *f, const char *s);

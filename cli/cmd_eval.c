@@ -76,7 +76,7 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
                       .resident_bytes = hk_resident_peak(),
                       .samples_per_second =
                           sums->seconds > 0 ? (double)sums->seen / sums->seconds : 0 };
-    if (o->terminal.live) hk_terminal_progress(&o->terminal, &p);
+    if (o->terminal.live) hk_terminal_progress(&o->terminal, NULL, &p);
     return true;
 }
 

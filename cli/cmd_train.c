@@ -2,15 +2,15 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "compare/apart.h"
 #include "run/trainer.h"
 #include "terminal.h"
 
-enum { KEY_RESUME = 256, KEY_FORCE, KEY_CHECKPOINT, KEY_TEST };
+enum { KEY_RESUME = 256, KEY_FORCE, KEY_CHECKPOINT, KEY_TEST, KEY_TELL };
 #define CHECKPOINT_SECONDS 300.0
 
 typedef struct options {
@@ -18,37 +18,20 @@ typedef struct options {
     hk_cli_sets   sets;
     char          epochs[48], out[1024];
     bool          quiet, json;
+    int           tell;                  /* a pipe of `hillock compare`, or 0                     */
     hk_terminal   terminal;
 } options;
-
-/* Set by the signal handler: finish the batch, write a checkpoint, stop. */
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int number)
-{
-    interrupted = 1;
-    signal(number, SIG_DFL);             /* the second one ends the process at once */
-}
 
 static bool progress(void *self, const hk_progress *p)
 {
     options *o = self;
-    hk_terminal_progress(&o->terminal, p);
-    return !interrupted;
+    hk_terminal_progress(&o->terminal, NULL, p);
+    return !hk_cli_interrupted();
 }
 
 static void note(void *self, const char *text)
 {
     hk_terminal_note(&((options *)self)->terminal, text);
-}
-
-static long whole(const char *arg, long lo, long hi, const char *what, struct argp_state *state)
-{
-    char *end;
-    long v = strtol(arg, &end, 10);
-    if (*end || end == arg || v < lo || v > hi)
-        argp_error(state, "%s: '%s' is not a whole number from %ld to %ld", what, arg, lo, hi);
-    return v;
 }
 
 /* "60" and "60s" are seconds, "50b" batches. */
@@ -72,14 +55,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 's': hk_cli_set(&o->sets, arg, state); return 0;
     case 'e':
         snprintf(o->epochs, sizeof o->epochs, "train.epochs=%ld",
-                 whole(arg, 1, 1000000, "--epochs", state));
+                 hk_cli_whole(arg, 1, 1000000, "--epochs", state));
         return 0;
-    case 't': o->train.session.threads = (int32_t)whole(arg, 1, 1024, "--threads", state); return 0;
+    case 't': o->train.session.threads = (int32_t)hk_cli_whole(arg, 1, 1024, "--threads", state); return 0;
     case 'q': o->quiet = true; return 0;
     case 'j': o->json = true; return 0;
     case KEY_RESUME: o->train.resume = true; return 0;
     case KEY_FORCE: o->train.force = true; return 0;
     case KEY_CHECKPOINT: checkpoint_every(o, arg, state); return 0;
+    case KEY_TELL: o->tell = (int)hk_cli_whole(arg, 3, 1 << 20, "--tell", state); return 0;
     case KEY_TEST: o->train.test_each_epoch = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num) argp_usage(state);
@@ -180,6 +164,7 @@ int hk_cmd_train(int argc, char **argv)
           "Checkpoint within an epoch every N seconds (300), or Nb: batches", 0 },
         { "test-each-epoch", KEY_TEST, NULL, 0,
           "Measure the test set after every epoch; it chooses nothing", 0 },
+        { "tell", KEY_TELL, "FD", OPTION_HIDDEN, "Speak to `hillock compare`", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
         { "json", 'j', NULL, 0, "Result as JSON", 0 },
         { 0 },
@@ -209,9 +194,10 @@ int hk_cmd_train(int argc, char **argv)
     o->train.note = note;
     o->train.self = o;
     hk_terminal_init(&o->terminal, o->quiet);
-    signal(SIGINT, interrupt);
-    signal(SIGTERM, interrupt);
-    int code = run(o);
+    hk_cli_catch_signals();
+    int code = HK_EXIT_DONE;
+    if (o->tell) hki_train_apart(&o->train, o->tell, hk_cli_interrupted);
+    else code = run(o);
     free(o);
     return code;
 }

@@ -21,6 +21,8 @@ static const struct command {
     const char *help;
 } commands[] = {
     { "train", hk_cmd_train, "hillock train", "train a recipe; continue a run that was cut off" },
+    { "compare", hk_cmd_compare, "hillock compare",
+      "train variants of a recipe with several seeds, make the table" },
     { "eval", hk_cmd_eval, "hillock eval", "measure a trained net on the test set" },
     { "plan", hk_cmd_plan, "hillock plan",
       "bytes and operations of a recipe, before anything runs" },

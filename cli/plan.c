@@ -8,28 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- shape of the data ----------------------------------------------------------------------- */
-
-static hk_status open_for_shape(hk_recipe *r, hk_error *e)
-{
-    hk_dataset d;
-    hk_dataset_cfg cfg = { .root = r->data.path, .split = "train", .member = r->data.cfg };
-    hk_error inner;
-    hk_status st = hk_data_open(&d, r->data.ops, &cfg, &inner);
-    if (st) return hk_fail(e, st, "%s (give data.shape and data.classes to plan without the data)",
-                           inner.text);
-    st = hk_recipe_shape(r, d.shape, d.n_class, e);
-    hk_data_close(&d);
-    return st;
-}
-
-static hk_status shape(hk_recipe *r, hk_error *e)
-{
-    if (r->data.shape.c && r->data.classes)
-        return hk_recipe_shape(r, r->data.shape, r->data.classes, e);
-    return open_for_shape(r, e);
-}
-
 /* ---- bytes by layer -------------------------------------------------------------------------- */
 
 /* What a layer's bind takes, its output and its packed weights. Leaves the net to be planned
@@ -158,7 +136,7 @@ static hk_status plan(hk_plan *p, const char *path, const char *const *set, int 
         all[n_set++] = T_set;
     }
     HK_TRY(hk_recipe_load(&r, path, all, n_set, e));
-    hk_status st = shape(&r, e);
+    hk_status st = hk_recipe_shape_from_data(&r, e);
     if (!st) {
         p->T = r.train.T;
         p->input = r.data.shape;

@@ -26,19 +26,19 @@ static void seconds_text(double s, char *out, size_t cap)
     else snprintf(out, cap, "%ld:%02ld:%02ld", n / 3600, n / 60 % 60, n % 60);
 }
 
-static void compose(const hk_progress *p, char *out, size_t cap)
+static void compose(const char *head, const hk_progress *p, char *out, size_t cap)
 {
     char left[32], memory[32];
     hk_cli_bytes((double)p->resident_bytes, memory);
     int n = snprintf(out, cap,
-                     "epoch %lld/%lld %-5s %3.0f %%  loss %.4f  accuracy %.2f %%  firing %.1f %%  "
+                     "%sepoch %lld/%lld %-5s %3.0f %%  loss %.4f  accuracy %.2f %%  firing %.1f %%  "
                      "%.0f samples/s  %s",
-                     (long long)p->epoch, (long long)p->epochs, hk_split_name[p->split],
-                     100.0 * (double)p->batch / (double)p->batches, p->loss, 100 * p->accuracy,
+                     head ? head : "", (long long)p->epoch, (long long)p->epochs,
+                     hk_split_name[p->split], 100.0 * (double)p->batch / (double)p->batches, p->loss, 100 * p->accuracy,
                      100 * p->rate, p->samples_per_second, memory);
-    if (p->split != HK_SPLIT_TRAIN || p->seconds_left <= 0 || n < 0 || (size_t)n >= cap) return;
+    if (p->seconds_left <= 0 || n < 0 || (size_t)n >= cap) return;
     seconds_text(p->seconds_left, left, sizeof left);
-    snprintf(out + n, cap - (size_t)n, "  %s left", left);
+    snprintf(out + n, cap - (size_t)n, "  %s left%s", left, head ? " in all" : "");
 }
 
 void hk_terminal_clear(hk_terminal *t)
@@ -47,14 +47,14 @@ void hk_terminal_clear(hk_terminal *t)
     t->width = 0;
 }
 
-void hk_terminal_progress(hk_terminal *t, const hk_progress *p)
+void hk_terminal_progress(hk_terminal *t, const char *head, const hk_progress *p)
 {
-    char line[256];
+    char line[400];
     double now = hk_seconds();
     bool last = p->batch == p->batches;
     if (t->quiet || (!last && now - t->shown < (t->live ? LIVE_SECONDS : PLAIN_SECONDS))) return;
     t->shown = now;
-    compose(p, line, sizeof line);
+    compose(head, p, line, sizeof line);
     if (!t->live) {
         fprintf(stderr, "%s\n", line);
         return;

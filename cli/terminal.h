@@ -15,9 +15,9 @@ typedef struct hk_terminal {
 } hk_terminal;
 
 void hk_terminal_init(hk_terminal *t, bool quiet);
-/* Shows p: at most ten times a second on a terminal, otherwise at the end of each pass and every
+/* Shows p, behind `head` if it is not NULL: at most ten times a second on a terminal, otherwise at the end of each pass and every
  * ten seconds. */
-void hk_terminal_progress(hk_terminal *t, const hk_progress *p);
+void hk_terminal_progress(hk_terminal *t, const char *head, const hk_progress *p);
 /* A line of its own above the progress. */
 void hk_terminal_note(hk_terminal *t, const char *text);
 /* Removes the progress line. */

@@ -37,7 +37,7 @@ expect 0 'Usage: hillock' "$hillock" --help
 expect 0 'hillock [0-9]' "$hillock" --version
 expect 2 'Usage: hillock' "$hillock"
 expect 2 "nearest is 'train'" "$hillock" trian digits.yaml
-for command in train eval plan export list probe bench doctor; do
+for command in train compare eval plan export list probe bench doctor; do
     expect 0 'Usage: hillock' "$hillock" $command --help
     expect 2 'hillock' "$hillock" $command --no-such-option
 done

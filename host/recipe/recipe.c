@@ -77,6 +77,21 @@ hk_host_kernels_cfg hk_recipe_kernels(const hk_recipe *r, int32_t threads)
                                   .precision = r->train.precision, .products = r->train.products };
 }
 
+hk_status hk_recipe_shape_from_data(hk_recipe *r, hk_error *e)
+{
+    if (r->data.shape.c && r->data.classes)
+        return hk_recipe_shape(r, r->data.shape, r->data.classes, e);
+    hk_dataset d;
+    hk_dataset_cfg cfg = { .root = r->data.path, .split = "train", .member = r->data.cfg };
+    hk_error inner;
+    hk_status st = hk_data_open(&d, r->data.ops, &cfg, &inner);
+    if (st) return hk_fail(e, st, "%s (give data.shape and data.classes to plan without the data)",
+                           inner.text);
+    st = hk_recipe_shape(r, d.shape, d.n_class, e);
+    hk_data_close(&d);
+    return st;
+}
+
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out)
 {
     *out = (hk_net_spec){

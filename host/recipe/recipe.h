@@ -72,6 +72,10 @@ hk_status hk_recipe_parse(hk_recipe *r, const char *text, size_t n, const char *
  * recipe names another shape or other classes. */
 hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_error *e);
 
+/* The same with the shape that the recipe says or, when it says none, that of its training set, which
+ * is opened for it and closed again. The errors of hk_data_open. */
+hk_status hk_recipe_shape_from_data(hk_recipe *r, hk_error *e);
+
 /* Fills a net's spec from a shaped recipe. The rule is named in any case, as it
  * may say something of inference; learn: it is run; update: with the optimizer too. kernels may be set afterwards. */
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out);

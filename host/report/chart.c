@@ -34,14 +34,13 @@ static double py(const frame *f, double y)
     return f->y + f->h - (y * f->scale - f->y_lo) / (f->y_hi - f->y_lo) * f->h;
 }
 
-/* 1, 2 or 5 times a power of ten, so that about `ticks` of them span the range. */
-static double nice_step(double range, int ticks)
+double hki_nice_step(double range, int ticks)
 {
     double raw = range / ticks, power = pow(10, floor(log10(raw))), m = raw / power;
     return (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10) * power;
 }
 
-static void draw_card(hki_svg *s, const hki_card *c)
+void hki_draw_card(hki_svg *s, const hki_card *c)
 {
     HKI_PUT(s, "<rect x='%g' y='%g' width='%g' height='%g' rx='8' fill='#fff' stroke='#e3e3de'/>\n",
             c->x, c->y, c->w, c->h);
@@ -83,7 +82,7 @@ static void range(const hki_lines *c, frame *f)
         lo -= c->from_zero ? 0 : pad;
         hi += pad;
     }
-    f->step = nice_step(hi - lo, 5);
+    f->step = hki_nice_step(hi - lo, 5);
     f->y_lo = floor(lo / f->step + 1e-9) * f->step;
     f->y_hi = ceil(hi / f->step - 1e-9) * f->step;
     if (f->y_hi <= f->y_lo) f->y_hi = f->y_lo + f->step;
@@ -101,7 +100,7 @@ static void draw_axes(hki_svg *s, const hki_lines *c, const frame *f)
         hk_format(text, sizeof text, "%g%s", v, c->unit);
         hki_svg_text(s, f->x - 8, y + 4, HKI_END, style, text);
     }
-    double step = fmax(1, nice_step(f->x_max, 6));
+    double step = fmax(1, hki_nice_step(f->x_max, 6));
     for (double v = 0; v <= f->x_max + 1e-9; v += step) {
         hki_svg_line(s, px(f, v), f->y + f->h, px(f, v), f->y + f->h + 4, "#b9bdb9");
         hk_format(text, sizeof text, "%g", v);
@@ -162,7 +161,7 @@ void hki_draw_lines(hki_svg *s, const hki_lines *c)
     frame f = { d->x + LEFT, d->y + TOP, d->w - LEFT - RIGHT - LEGEND, d->h - TOP - BOTTOM,
                 c->x_max > 0 ? c->x_max : 1, 0, 1, 1, c->scale };
     range(c, &f);
-    draw_card(s, d);
+    hki_draw_card(s, d);
     draw_axes(s, c, &f);
     for (int pass = 0; pass < 2; pass++)                    /* faint ones below the others */
         for (int k = 0; k < c->n_series; k++)
@@ -170,20 +169,33 @@ void hki_draw_lines(hki_svg *s, const hki_lines *c)
     draw_legend(s, c, &f);
 }
 
+double hki_name_width(const char *const *name, size_t stride, int n)
+{
+    size_t most = 0;
+    for (int i = 0; i < n; i++) {
+        const void *at = (const char *)name + (size_t)i * stride;
+        const size_t length = strlen(*(const char *const *)at);
+        if (length > most) most = length;
+    }
+    return fmax(84, fmin(24 + 7.0 * (double)most, 240));
+}
+
 void hki_draw_bars(hki_svg *s, const hki_card *c, const hki_bar *bar, int n)
 {
-    enum { NAME = 84, VALUE = 92 };
-    double most = 0, row = (c->h - TOP - 22) / (n > 0 ? n : 1), wide = c->w - NAME - VALUE - 18;
-    for (int i = 0; i < n; i++) most = fmax(most, bar[i].value);
-    draw_card(s, c);
+    enum { VALUE = 92 };
+    const double name = n ? hki_name_width(&bar[0].name, sizeof *bar, n) : 84;
+    double most = 0, row = (c->h - TOP - 22) / (n > 0 ? n : 1), wide = c->w - name - VALUE - 18;
+    for (int i = 0; i < n; i++)
+        if (isfinite(bar[i].value)) most = fmax(most, bar[i].value);
+    hki_draw_card(s, c);
     for (int i = 0; i < n; i++) {
         char color[8];
         double y = c->y + TOP + row * i, w = most > 0 ? bar[i].value / most * wide : 0;
         hki_ramp(1, 6, color);
-        hki_svg_text(s, c->x + NAME - 10, y + row / 2 + 4, HKI_END,
+        hki_svg_text(s, c->x + name - 10, y + row / 2 + 4, HKI_END,
                      "font-size='12.5' fill='" HKI_INK "'", bar[i].name);
-        hki_svg_rect(s, c->x + NAME, y + row * 0.18, wide, row * 0.64, 3, "#f3f3f0");
-        if (w > 0) hki_svg_rect(s, c->x + NAME, y + row * 0.18, fmax(w, 2), row * 0.64, 3, color);
+        hki_svg_rect(s, c->x + name, y + row * 0.18, wide, row * 0.64, 3, "#f3f3f0");
+        if (w > 0) hki_svg_rect(s, c->x + name, y + row * 0.18, fmax(w, 2), row * 0.64, 3, color);
         hki_svg_text(s, c->x + c->w - 18, y + row / 2 + 4, HKI_END,
                      "font-size='12.5' fill='" HKI_GREY "'", bar[i].text);
     }

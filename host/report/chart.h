@@ -1,4 +1,5 @@
-/* Two kinds of charts on a card: lines over the epochs, and horizontal bars.
+/* Three kinds of charts on a card: lines over the epochs, horizontal bars, and points with their
+ * spread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,8 +38,28 @@ typedef struct hki_bar {
     char        text[32];                /* the value as a person reads it                        */
 } hki_bar;
 
+typedef struct hki_points {              /* what several runs of one kind gave                    */
+    const char   *name;
+    const double *value;                 /* [n], n 0: nothing yet                                 */
+    int           n;
+    double        mean, deviation;       /* deviation 0: of one run                               */
+    char          text[48];
+} hki_points;
+
 void hki_draw_lines(hki_svg *s, const hki_lines *c);
+/* Bars of values that are not finite are left out, their text stays. */
 void hki_draw_bars(hki_svg *s, const hki_card *c, const hki_bar *bar, int n);
+/* A row for each of the n kinds: its values, a pale bar of one deviation to both sides, a mark
+ * at the mean. scale and unit as in hki_lines. */
+void hki_draw_points(hki_svg *s, const hki_card *c, const hki_points *row, int n, double scale,
+                     const char *unit);
+
+/* For charts: the card itself; 1, 2 or 5 times a power of ten, so that about `ticks` of them
+ * span the range; pixels that the longest of n names needs, the first at `name`, the others
+ * `stride` bytes apart. */
+void   hki_draw_card(hki_svg *s, const hki_card *c);
+double hki_nice_step(double range, int ticks);
+double hki_name_width(const char *const *name, size_t stride, int n);
 
 /* Colour i of n along a ramp, for things that have an order. */
 void hki_ramp(int i, int n, char color[8]);

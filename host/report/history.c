@@ -58,7 +58,7 @@ void hki_history_deinit(hki_history *h)
     memset(h, 0, sizeof *h);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static const json_t *walk(const json_t *j, const char *path)
 {
@@ -84,7 +84,7 @@ const char *hki_string(const json_t *line, const char *path, const char *otherwi
     return s ? s : otherwise;
 }
 
-/* ---- series ---------------------------------------------------------------------------------- */
+/* ---- series --------------------------------------------------------------------------------- */
 
 static hki_series *append(hki_list *l)
 {

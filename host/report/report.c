@@ -6,6 +6,7 @@
 
 #include "history.h"
 #include "io/file.h"
+#include "units.h"
 
 enum {
     WIDE = 1180,
@@ -41,7 +42,7 @@ static void paint(hki_series *s, const char *color)
     if (s) hk_format(s->color, sizeof s->color, "%s", color);
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 static void draw_lines(report *r, hki_list *l, const char *title, const char *note, bool percent,
                        bool from_zero)
@@ -99,16 +100,7 @@ static void draw_rates(report *r)
     draw_lines(r, &l, "Firing rate", "spikes per neuron and step, training", true, true);
 }
 
-/* ---- bars ------------------------------------------------------------------------------------ */
-
-static void bytes_text(double v, char *out, size_t cap)
-{
-    static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    int k = 0;
-    while (v >= 1024 && k < 4) v /= 1024, k++;
-    hk_format(out, cap, "%g %s", v < 10 ? floor(v * 100 + 0.5) / 100 : floor(v * 10 + 0.5) / 10,
-              unit[k]);
-}
+/* ---- bars ----------------------------------------------------------------------------------- */
 
 static void draw_memory(report *r)
 {
@@ -121,17 +113,17 @@ static void draw_memory(report *r)
         if (!strcmp(key, "total") || n == 12) continue;
         bar[n].name = key;
         bar[n].value = json_number_value(v);
-        bytes_text(bar[n].value, bar[n].text, sizeof bar[n].text);
+        hki_bytes_text(bar[n].value, bar[n].text, sizeof bar[n].text);
         n++;
     }
     if (!n) return;
-    bytes_text(hki_number(r->h.run, "memory.total"), total, sizeof total);
+    hki_bytes_text(hki_number(r->h.run, "memory.total"), total, sizeof total);
     hk_format(note, sizeof note, "%s, planned and taken", total);
     hki_card c = place(r, "Memory", note);
     hki_draw_bars(&r->s, &c, bar, n);
 }
 
-/* ---- head ------------------------------------------------------------------------------------ */
+/* ---- head ----------------------------------------------------------------------------------- */
 
 /* "recipes/digits-stop.yaml" to "digits-stop" */
 static void run_name(const report *r, char *out, size_t cap)
@@ -140,13 +132,6 @@ static void run_name(const report *r, char *out, size_t cap)
     hk_format(out, cap, "%s", slash ? slash + 1 : path);
     char *dot = strrchr(out, '.');
     if (dot && dot != out) *dot = 0;
-}
-
-static void count_text(double v, char *out, size_t cap)
-{
-    if (v >= 1e6) hk_format(out, cap, "%g M", floor(v / 1e4 + 0.5) / 100);
-    else if (v >= 1e4) hk_format(out, cap, "%g k", floor(v / 100 + 0.5) / 10);
-    else hk_format(out, cap, "%g", v);
 }
 
 static void draw_outcome(report *r)
@@ -178,8 +163,8 @@ static void draw_head(report *r, double height)
     hki_svg_rect(&r->s, 0, 0, WIDE, height, 0, "#f6f6f3");
     hki_svg_text(&r->s, MARGIN, 47, HKI_START,
                  "font-size='26' font-weight='600' fill='" HKI_INK "'", name);
-    count_text(hki_number(r->h.run, "parameters"), learned, sizeof learned);
-    count_text(hki_number(r->h.run, "neurons"), neurons, sizeof neurons);
+    hki_count_text(hki_number(r->h.run, "parameters"), learned, sizeof learned);
+    hki_count_text(hki_number(r->h.run, "neurons"), neurons, sizeof neurons);
     double seconds =
         hki_number(json_array_get(r->h.epoch, json_array_size(r->h.epoch) - 1), "seconds");
     hk_format(text, sizeof text, "%s on %s, T = %g, batch %g, %s parameters, %s neurons, seed %g%s",

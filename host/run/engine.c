@@ -22,7 +22,6 @@ static hk_status take_tables(hk_engine *g, const hk_net_spec *spec, hk_error *e)
 
 static hk_status take_regions(hk_engine *g, hk_error *e)
 {
-    HK_TRY(hk_net_plan(&g->net, g->bytes, e));
     for (int r = 0; r < HK_REGIONS; r++) {
         g->region[r] = hk_alloc_zero(1, g->bytes[r]);
         HK_CHECK(e, g->region[r], HK_E_NOMEM, "no memory for region '%s', %zu bytes",
@@ -31,24 +30,32 @@ static hk_status take_regions(hk_engine *g, hk_error *e)
     return hk_net_bind(&g->net, g->region, e);
 }
 
-static hk_status open_parts(hk_engine *g, const hk_net_spec *spec,
+static hk_status plan_parts(hk_engine *g, const hk_net_spec *spec,
                             const hk_host_kernels_cfg *kernels, hk_error *e)
 {
     HK_TRY(hk_host_kernels_open(&g->kernels, kernels, e));
     hk_net_spec own = *spec;
     own.kernels = &g->kernels.table;
     HK_TRY(take_tables(g, &own, e));
-    HK_TRY(take_regions(g, e));
-    hk_net_init(&g->net);
-    return HK_OK;
+    return hk_net_plan(&g->net, g->bytes, e);
+}
+
+hk_status hk_engine_plan(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
+                         hk_error *e)
+{
+    memset(g, 0, sizeof *g);
+    hk_status st = plan_parts(g, spec, kernels, e);
+    if (st != HK_OK) hk_engine_close(g);
+    return st;
 }
 
 hk_status hk_engine_open(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
                          hk_error *e)
 {
-    memset(g, 0, sizeof *g);
-    hk_status st = open_parts(g, spec, kernels, e);
-    if (st != HK_OK) hk_engine_close(g);
+    HK_TRY(hk_engine_plan(g, spec, kernels, e));
+    hk_status st = take_regions(g, e);
+    if (st == HK_OK) hk_net_init(&g->net);
+    else hk_engine_close(g);
     return st;
 }
 

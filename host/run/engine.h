@@ -27,6 +27,10 @@ typedef struct hk_engine {
  * otherwise the errors of hk_net_build and hk_net_plan. */
 hk_status hk_engine_open(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
                          hk_error *e);
+/* The same without the memory of the regions: g->bytes says what it would be. The net may be looked
+ * at, but not run. */
+hk_status hk_engine_plan(hk_engine *g, const hk_net_spec *spec, const hk_host_kernels_cfg *kernels,
+                         hk_error *e);
 void      hk_engine_close(hk_engine *g);         /* an all-zero *g is allowed */
 
 /* Bytes of all regions and both tables. */
