@@ -266,6 +266,7 @@ struct hk_node {
     size_t              tile;            /* floats in such an array                                */
 
     hk_ring             state[HK_MAX_STATE];              /* neurons                               */
+    hk_ring             saved[HK_MAX_STATE + 1];          /* y and states between segments         */
     float              *trace[HK_MAX_LEARN][HK_MAX_STATE];
     float              *adjoint[HK_MAX_STATE], *spike_adjoint;
     float              *presynaptic;     /* weight trace [rows_in][C in]                           */
@@ -308,6 +309,8 @@ typedef struct hk_rule_plan {
     bool    adjoint;                     /* recursion: backwards over a tape, or traces forward    */
     int32_t window;                      /* adjoint: steps kept, 1..T                              */
     bool    layer_major;                 /* adjoint: one layer through all steps, then the next    */
+    bool    recompute;                   /* adjoint: window is a segment, steps are run again      */
+    size_t  budget;                      /* recompute: bytes of all regions, at most               */
     bool    reset_grad;                  /* adjoint: differentiate the spike inside the reset      */
     bool    weights;                     /* gradients of weights, biases, norms                    */
     bool    weight_trace;                /* presynaptic traces                                     */
@@ -441,6 +444,7 @@ struct hk_net {
     int32_t      pending;                /* batches accumulated since                              */
     int64_t      samples;                /* batches begun, for dropout's random stream             */
     bool         training;               /* batch statistics and dropout                           */
+    bool         replay;                 /* this step runs again: what it counts is counted        */
     const hk_batch *batch;
     int32_t      t0;                     /* first step of the window being swept backwards         */
     hk_result    result;
@@ -492,6 +496,7 @@ void hk_net_backward(hk_net *net, int t, int t0, bool error);
 void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the future                */
 void hk_net_forward_layers(hk_net *net);           /* layer-major: each layer through all steps    */
 void hk_net_backward_layers(hk_net *net);
+void hk_net_segments(hk_net *net);                 /* all steps there and back, by segments        */
 void hk_net_finish(hk_net *net);                   /* sums of the steps into the gradients         */
 void hk_net_update(hk_net *net);                   /* optimizer, bounds, prepare                   */
 

@@ -163,7 +163,7 @@ static void forward(hk_node *l, int t)
             m = s1 / (double)l->rows;
             v = s2 / (double)l->rows - m * m;
             if (v < 0) v = 0;
-            move_running(l, k, m, v);
+            if (!l->net->replay) move_running(l, k, m, v);
         }
         mean[k] = (float)m;
         inverse[k] = (float)(1 / sqrt(v + (double)cfg_of(l)->eps));

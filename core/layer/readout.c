@@ -79,7 +79,7 @@ static void forward_tile(hk_node *l, const hk_tile *a)
     float *decision = (float *)l->buf[DECISION] + a->row * c;
     for (size_t i = 0; i < n; i++) {
         a->y[i] = leaky ? l->decay * before[i] + a->x[0][i] : a->x[0][i];
-        decision[i] = last ? a->y[i] : decision[i] + a->y[i];
+        if (!l->net->replay) decision[i] = last ? a->y[i] : decision[i] + a->y[i];
     }
 }
 

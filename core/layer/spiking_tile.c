@@ -94,7 +94,8 @@ HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
     else
         for (size_t i = 0; i < n; i++) s[i] = u[i] > theta[i] ? 1.0f : 0.0f;
     char *y = (char *)hk_slot(&l->y, a->t) + a->row * hk_row_bytes(HK_BITS, c);
-    l->spikes[a->shard] += l->net->spec.kernels->pack(a->rows, c, s, (uint32_t *)(void *)y);
+    const size_t fired = l->net->spec.kernels->pack(a->rows, c, s, (uint32_t *)(void *)y);
+    if (!l->net->replay) l->spikes[a->shard] += fired;
 #endif
 }
 

@@ -35,6 +35,14 @@ bool hk_short_lived(const hk_node *l);
 /* place.c: offsets in WORK for outputs and errors that live shortly; returns the bytes. */
 size_t hk_place(hk_net *net);
 
+/* segment.c: memory for the states between segments; the fewest segments within the budget, found
+ * by measuring. E_UNSUP: none fits. */
+void      hk_take_saved(hk_node *l, hk_mem *m);
+hk_status hk_fit_budget(hk_net *net, hk_status (*measure)(hk_net *net, hk_error *e), hk_error *e);
+
+/* run.c: every state to rest, as before step 1. */
+void hk_net_rest(hk_net *net);
+
 /* tile.c: the tile stages of a chain, forward or backward, over all rows. */
 void hk_chain_forward(hk_node *head, int t);
 void hk_chain_backward(hk_node *head, int t);

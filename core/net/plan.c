@@ -90,6 +90,7 @@ static hk_status take_node(hk_node *l, hk_mem *m, hk_error *e)
     if (net->spec.learn && net->plan.layer_major && !l->inner_dy)
         l->error = take_slots(m, HK_R_TAPE, hk_map_floats(l) * sizeof(float), net->plan.window);
     if (l->ops->bind) HK_TRY(l->ops->bind(l, m, e));
+    hk_take_saved(l, m);
     return HK_OK;
 }
 
@@ -164,12 +165,18 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
     return HK_OK;
 }
 
-static hk_status measure(hk_net *net, hk_error *e)
+static hk_status measure_once(hk_net *net, hk_error *e)
 {
     hk_mem m = { .net = net, .carve = false };
     HK_TRY(describe(net, &m, e));
     memcpy(net->bytes, m.used, sizeof net->bytes);
     return HK_OK;
+}
+
+static hk_status measure(hk_net *net, hk_error *e)
+{
+    return net->spec.learn && net->plan.recompute ? hk_fit_budget(net, measure_once, e)
+                                                  : measure_once(net, e);
 }
 
 hk_status hk_net_plan(hk_net *net, size_t bytes[HK_REGIONS], hk_error *e)

@@ -11,16 +11,21 @@ static void notify(hk_net *net, int t, hk_event what)
     if (net->watch) net->watch(net->watch_self, net, t, what);
 }
 
-void hk_net_begin(hk_net *net)
+void hk_net_rest(hk_net *net)
 {
-    memset(net->base[HK_R_STATE] ? net->base[HK_R_STATE] : (char *)net, 0,
-           net->base[HK_R_STATE] ? net->bytes[HK_R_STATE] : 0);
     for (int32_t i = 0; i < net->n_node; i++) {
         hk_node *l = &net->node[i];
         if (l->ops->alias) continue;
         if (l->ops->memory) memset(hk_slot(&l->y, 0), 0, hk_map_bytes(l->rows, l->out));
         if (l->ops->reset) l->ops->reset(l);
     }
+}
+
+void hk_net_begin(hk_net *net)
+{
+    memset(net->base[HK_R_STATE] ? net->base[HK_R_STATE] : (char *)net, 0,
+           net->base[HK_R_STATE] ? net->bytes[HK_R_STATE] : 0);
+    hk_net_rest(net);
     net->result = (hk_result){ 0 };
 }
 
@@ -42,6 +47,7 @@ void hk_net_forward(hk_net *net, int t)
     show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
         if (net->node[i].chain) hk_chain_forward(&net->node[i], step_of(net, t));
+    if (net->replay) return;
     if (net->phase != HK_SPIKES) hk_loss_value(net, t);
     if (net->phase != HK_SUMS) notify(net, t, HK_AFTER_FORWARD);
 }

@@ -6,6 +6,9 @@
  *             constant
  *   sliding K E[t] reaches back to t-K+1; K backward steps per step
  *
+ *   budget    the exact gradient of the full window, by segments that are computed again so that the
+ *             net fits so many MiB in all (net/segment.c); the same bits, one more forward pass
+ *
  * reset_grad: whether the spike inside the reset is differentiated (kept) or a constant (detached).
  * order layer runs one layer through all steps before the next (feed-forward nets, full window).
  * Sources: STBP 1706.02609; surrogate gradients 1901.09948.
@@ -18,13 +21,15 @@
 #include "rule.h"
 
 typedef enum { FULL, CHUNK, SLIDING } window_kind;
-typedef struct bptt_cfg { int32_t reset_grad, window_kind, window, order; } bptt_cfg;
+typedef struct bptt_cfg { int32_t reset_grad, window_kind, window, order; float budget; } bptt_cfg;
 
 static const hk_field fields[] = {
     HK_ROW_ENUM(bptt_cfg, reset_grad, 0, "detached|kept", 2, "differentiate the spike inside the reset"),
     HK_ROW_ENUM(bptt_cfg, window_kind, FULL, "none|chunk|sliding", 3, "truncation"),
     HK_ROW_INT(bptt_cfg, window, 1, 1, 1 << 20, "steps", "length of a truncated window"),
     HK_ROW_ENUM(bptt_cfg, order, 0, "step|layer", 2, "which loop is outside: over steps, or layers"),
+    HK_ROW_FLOAT(bptt_cfg, budget, 0, 0, 1e9, "MiB",
+                 "most memory of the net in all: steps are computed again instead of kept; 0: no limit"),
 };
 
 static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_error *e)
@@ -39,6 +44,10 @@ static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_er
     p->layer_major = c->order == 1;
     HK_CHECK(e, !p->layer_major || c->window_kind == FULL, HK_E_UNSUP,
              "rule 'bptt': order layer needs the whole sequence, found window_kind chunk or sliding");
+    p->recompute = c->budget > 0;
+    p->budget = (size_t)((double)c->budget * 1048576.0);
+    HK_CHECK(e, !p->recompute || (p->window == T && !p->layer_major), HK_E_UNSUP,
+             "rule 'bptt': a budget needs window_kind none and order step");
     HK_CHECK(e, p->window == T || net->spec.objective.when == HK_EACH_STEP ||
              !hk_readout_all_steps(net->readout), HK_E_UNSUP,
              "rule 'bptt': a final loss on the summed outputs of readout '%s' reaches steps that a "
@@ -70,7 +79,9 @@ static void run_sliding(hk_net *net, int32_t window)
 static void run(hk_net *net, const void *cfg)
 {
     const bptt_cfg *c = cfg;
-    if (net->plan.layer_major) {
+    if (net->plan.recompute) {
+        hk_net_segments(net);
+    } else if (net->plan.layer_major) {
         hk_net_forward_layers(net);
         hk_net_clear_adjoint(net);
         hk_net_backward_layers(net);
