@@ -1,11 +1,12 @@
-/* The host's interface: trains a recipe in a run folder, as `hillock train` does, and prints what came
- * of it. Built against the source tree, whose host headers are not installed.
+/* A whole training: a recipe in a run folder, as `hillock train` does it, and what came of it.
  *
  *   02_train RECIPE FOLDER [KEY=VALUE ...]
  *
+ *   cc 02_train.c $(pkg-config --cflags --libs hillock)
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "run/trainer.h"
+#include <hillock.h>
 
 #include <stdio.h>
 
@@ -32,20 +33,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s RECIPE FOLDER [KEY=VALUE ...]\n", argv[0]);
         return 2;
     }
-    const hk_train_opts opts = {
-        .session = { .recipe = argv[1], .set = (const char *const *)argv + 3, .n_set = argc - 3,
-                     .learn = true },
-        .out = argv[2], .resume = true,
-        .progress = progress, .note = note,
-    };
-    hk_train_result result;
+    const hk_source source = { .path = argv[1], .set = (const char *const *)argv + 3,
+                               .n_set = argc - 3 };
+    const hk_training training = { .folder = argv[2], .resume = true, .progress = progress,
+                                   .note = note };
+    hk_outcome out;
     hk_error e;
-    if (hk_train(&opts, &result, &e) != HK_OK) {
+    if (hk_train_recipe(&source, &training, &out, &e) != HK_OK) {
         fprintf(stderr, "error: %s\n", e.text);
         return 1;
     }
-    const json_t *test = json_object_get(result.json, "test");
-    printf("test accuracy %.2f %%\n", 100 * json_number_value(json_object_get(test, "accuracy")));
-    json_decref(result.json);
+    printf("test accuracy %.2f %%\n", 100 * out.accuracy);
     return 0;
 }

@@ -57,8 +57,7 @@ hk_status hki_blueprint_open(hki_blueprint *b, const char *path, const char *tex
                              const char *const *set, int n_set, hk_error *e)
 {
     memset(b, 0, sizeof *b);
-    HK_TRY(text ? hk_recipe_parse(&b->recipe, text, strlen(text), path, set, n_set, e)
-                : hk_recipe_load(&b->recipe, path, set, n_set, e));
+    HK_TRY(hk_recipe_read(&b->recipe, path, text, set, n_set, e));
     b->seed = b->recipe.train.seed;
     hk_status st = plan(b, e);
     if (st == HK_OK) st = print(b, e);

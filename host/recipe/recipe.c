@@ -60,6 +60,13 @@ hk_status hk_recipe_load(hk_recipe *r, const char *path, const char *const *set,
     return st;
 }
 
+hk_status hk_recipe_read(hk_recipe *r, const char *path, const char *text, const char *const *set,
+                         int n_set, hk_error *e)
+{
+    return text ? hk_recipe_parse(r, text, strlen(text), path, set, n_set, e)
+                : hk_recipe_load(r, path, set, n_set, e);
+}
+
 void hk_recipe_free(hk_recipe *r)
 {
     hk_parts *p = r->self;

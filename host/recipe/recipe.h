@@ -67,17 +67,23 @@ hk_status hk_recipe_load(hk_recipe *r, const char *path, const char *const *set,
 hk_status hk_recipe_parse(hk_recipe *r, const char *text, size_t n, const char *name,
                           const char *const *set, int n_set, hk_error *e);
 
+/* The one or the other: text, which path then only names in messages, or when it is NULL the
+ * file. */
+hk_status hk_recipe_read(hk_recipe *r, const char *path, const char *text, const char *const *set,
+                         int n_set, hk_error *e);
+
 /* Builds the layers for samples of this shape (from the data set, or data.shape of the recipe) and
  * infers every shape. May be called again. E_SHAPE, E_ARG: layer, expected and found; also when the
  * recipe names another shape or other classes. */
 hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_error *e);
 
-/* The same with the shape that the recipe says or, when it says none, that of its training set, which
- * is opened for it and closed again. The errors of hk_data_open. */
+/* The same with the shape that the recipe says or, when it says none, that of its training set,
+ * which is opened for it and closed again. The errors of hk_data_open. */
 hk_status hk_recipe_shape_from_data(hk_recipe *r, hk_error *e);
 
-/* Fills a net's spec from a shaped recipe. The rule is named in any case, as it
- * may say something of inference; learn: it is run; update: with the optimizer too. kernels may be set afterwards. */
+/* Fills a net's spec from a shaped recipe. The rule is named in any case, as it may say
+ * something of inference; learn: it is run; update: with the optimizer too. kernels may be set
+ * afterwards. */
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out);
 
 /* What the recipe says of the kernels; threads > 0 takes the place of its number. */

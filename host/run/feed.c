@@ -31,19 +31,26 @@ static hk_status check_time(const hk_recipe *r, int32_t steps, hk_error *e)
     return HK_OK;
 }
 
+static size_t sample_bytes(const hk_recipe *r)
+{
+    const hk_shape s = r->data.shape;
+    return (size_t)s.h * (size_t)s.w * hk_row_bytes(r->encoder->kind, (size_t)s.c);
+}
+
+size_t hk_feed_bytes(const hk_recipe *r) { return (size_t)r->train.batch * sample_bytes(r); }
+
 hk_status hk_feed_open(hk_feed *f, const hk_recipe *r, int32_t steps, hk_error *e)
 {
     memset(f, 0, sizeof *f);
     HK_TRY(check_time(r, steps, e));
-    hk_shape s = r->data.shape;
     f->encoder = r->encoder;
     f->cfg = r->encoder_cfg;
     f->T = r->train.T;
     f->seed = (uint64_t)r->train.seed;
     f->in.steps = steps;
-    f->in.shape = s;
-    f->sample_bytes = (size_t)s.h * (size_t)s.w * hk_row_bytes(r->encoder->kind, (size_t)s.c);
-    f->bytes = (size_t)r->train.batch * f->sample_bytes;
+    f->in.shape = r->data.shape;
+    f->sample_bytes = sample_bytes(r);
+    f->bytes = hk_feed_bytes(r);
     f->batch.frame = frame;
     f->batch.self = f;
     void *buffer = hk_alloc_zero(1, f->bytes);

@@ -19,6 +19,9 @@ typedef struct hk_feed {
     hk_batch              batch;         /* what hk_feed_put lends                                */
 } hk_feed;
 
+/* Bytes that hk_feed_open takes for a shaped recipe: one step of a batch. */
+size_t hk_feed_bytes(const hk_recipe *r);
+
 /* r is shaped. steps: time axis of the data set, 0 for static samples.
  * E_SHAPE: encoder and time axis do not go together; E_NOMEM. On failure *f is all zero. */
 hk_status hk_feed_open(hk_feed *f, const hk_recipe *r, int32_t steps, hk_error *e);

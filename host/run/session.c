@@ -36,7 +36,7 @@ static hk_status hash_recipe(const hk_session_opts *o, const hk_recipe_data *d, 
     for (int i = 0; i < 2; i++) set[o->n_set + i] = free_keys[i];
     hk_recipe r;
     char *text = NULL;
-    hk_status st = hk_recipe_load(&r, o->recipe, set, o->n_set + 2, e);
+    hk_status st = hk_recipe_read(&r, o->recipe, o->text, set, o->n_set + 2, e);
     hk_free(set);
     if (st != HK_OK) return st;
     st = hk_recipe_shape(&r, d->shape, d->classes, e);
@@ -84,7 +84,7 @@ static hk_status open_loader(hk_session *s, hk_split split, hk_error *e)
 
 static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e)
 {
-    HK_TRY(hk_recipe_load(&s->recipe, o->recipe, o->set, o->n_set, e));
+    HK_TRY(hk_recipe_read(&s->recipe, o->recipe, o->text, o->set, o->n_set, e));
     HK_TRY(open_data(s, e));
     HK_TRY(hash_recipe(o, &s->recipe.data, &s->recipe_hash, e));
     HK_TRY(hk_feed_open(&s->feed, &s->recipe, s->data[0].steps, e));

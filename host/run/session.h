@@ -7,13 +7,14 @@
 
 #include "engine.h"
 #include "feed.h"
+#include "hillock.h"
 #include "stats.h"
 
-typedef enum hk_split { HK_SPLIT_TRAIN, HK_SPLIT_VAL, HK_SPLIT_TEST, HK_SPLITS } hk_split;
 extern const char *const hk_split_name[HK_SPLITS];       /* "train", "val", "test" */
 
 typedef struct hk_session_opts {
     const char        *recipe;           /* path of a recipe                                      */
+    const char        *text;             /* a recipe itself, which `recipe` then only names       */
     const char *const *set;              /* assignments a.b=c, in order                           */
     int                n_set;
     int32_t            threads;          /* 0: as the recipe says                                 */

@@ -19,16 +19,6 @@
 
 #include "session.h"
 
-typedef struct hk_progress {
-    hk_split split;                      /* TRAIN while learning                                  */
-    int64_t  epoch, epochs;              /* from 1                                                */
-    int64_t  batch, batches;             /* done of all, in this pass                             */
-    double   loss, accuracy, rate;       /* of the pass so far; rate: mean firing rate            */
-    double   samples_per_second;
-    double   seconds, seconds_left;      /* of the whole run, over all sittings; estimate         */
-    size_t   planned_bytes, resident_bytes;
-} hk_progress;
-
 typedef struct hk_train_opts {
     hk_session_opts session;
     const char *out;                     /* run folder                                            */
