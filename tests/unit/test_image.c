@@ -57,6 +57,7 @@ static void every_rule(void **state)
     static const char *const sets[][2] = {
         { "rule=stop" }, { "rule=bptt" }, { "rule=sltt" }, { "rule=ottt_a" }, { "rule=ottt_o" },
         { "rule=sltt_k", "rule.K=2" }, { "rule=bptt", "rule.order=layer" }, { "neuron={name: plif, reset: soft}" },
+        { "neuron=clif", "rule.hard_reset_trace=ignore" },
         { "encode=rate" }, { "optim=adamw" }, { "loss=mse" }, { "neuron.leak_granularity=channel",
         "rule={name: stop, W: false}" },
     };
