@@ -193,6 +193,7 @@ typedef struct hk_layer_ops {
     int        n_in;
     bool       alias;                    /* the output is the input seen with another shape        */
     bool       memory;                   /* carries a state over time; its output too is a ring    */
+    bool       filter;                   /* a memory that neither fires nor decides; with `memory` */
     bool       whole;                    /* y is written by `forward`, else by `forward_tile`      */
     bool       steady;                   /* equal inputs give equal outputs at every step          */
     bool       in_place;                 /* `backward` may find its result where dy is             */
@@ -284,6 +285,8 @@ static inline float *hk_dy(const hk_node *l, int t) { return (float *)hk_slot(&l
 
 /* The input of a node at step t as the products see it. */
 hk_view hk_input(const hk_node *l, int k, int t);
+/* The rows of a tile of it as floats: where they are, or expanded. */
+const float *hk_input_rows(const hk_node *l, int k, const hk_tile *a, float *expand);
 /* Producer's error buffer of input k. */
 float *hk_dx(const hk_node *l, int k, int t);
 

@@ -6,9 +6,7 @@
 #ifndef HK_SPIKING_H
 #define HK_SPIKING_H
 
-#include "hillock_ext.h"
-
-typedef enum hk_share { HK_PER_LAYER, HK_PER_CHANNEL, HK_PER_NEURON } hk_share;
+#include "share.h"
 
 typedef struct hk_spiking_cfg {
     int32_t compare, threshold_granularity, leak_granularity, learn_threshold, learn_leak;

@@ -33,7 +33,7 @@ bool hk_weighted_traced(const hk_node *l)
     return l->memory->spec->neuron || l->memory->decay > 0;
 }
 
-static float leak_of(const hk_node *l)
+float hk_weighted_leak(const hk_node *l)
 {
     const float head = l->net->plan.head_trace;
     if (!hk_weighted_traced(l)) return 0;
@@ -171,7 +171,7 @@ static void advance_shard(void *arg, int i, int worker)
 void hk_weighted_forward(hk_node *l, int t)
 {
     const hk_kernels *k = l->net->spec.kernels;
-    const float leak = leak_of(l);
+    const float leak = hk_weighted_leak(l);
     l->bias_trace = leak * l->bias_trace + 1;
     if (l->presynaptic) {
         trace_pass p = { l, hk_input(l, 0, t), leak };

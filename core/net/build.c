@@ -127,7 +127,11 @@ static hk_status check_rule(hk_net *net, hk_error *e)
     if (!net->plan.weights || !net->plan.weight_trace) return HK_OK;
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *m = net->node[i].memory;
-        if (!m || !m->spec->neuron || !net->node[i].ops->operations) continue;   /* no weights */
+        HK_CHECK(e, !m || !m->ops->filter || !(net->node[i].ops->operations || net->node[i].ops->filter),
+                 HK_E_UNSUP, "rule '%s' cannot train layer '%s': its trace does not follow the output "
+                 "through filter '%s' (%s); put the filter before the weights, or use sltt or bptt",
+                 rule->info.name, net->node[i].name, m->name, m->ops->info.name);
+        if (!m || !m->spec->neuron || !(net->node[i].ops->operations || net->node[i].ops->filter)) continue;
         const hk_neuron_ops *neuron = m->spec->neuron;
         HK_CHECK(e, neuron->decay, HK_E_UNSUP,
                  "rule '%s' cannot train layer '%s': a weight trace needs one leak, and neuron '%s' "
@@ -145,7 +149,7 @@ static hk_status check_rule(hk_net *net, hk_error *e)
 static hk_status find_readout(hk_net *net, hk_error *e)
 {
     hk_node *last = &net->node[net->n_node - 1];
-    HK_CHECK(e, last->ops->memory && !last->spec->neuron, HK_E_SHAPE,
+    HK_CHECK(e, last->ops->memory && !last->ops->filter && !last->spec->neuron, HK_E_SHAPE,
              "layer '%s' (%s) is the last, expected a readout there", last->name,
              last->ops->info.name);
     for (const hk_node *l = net->node; l < last; l++)

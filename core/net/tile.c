@@ -47,8 +47,7 @@ hk_view hk_input(const hk_node *l, int k, int t)
 
 float *hk_dx(const hk_node *l, int k, int t) { return hk_dy(l->from[k], t); }
 
-/* Rows of an input as floats: where they are, or expanded into the scratch. */
-static const float *input_rows(const hk_node *l, int k, const hk_tile *a, float *expand)
+const float *hk_input_rows(const hk_node *l, int k, const hk_tile *a, float *expand)
 {
     const hk_view v = hk_input(l, k, a->t);
     const size_t c = (size_t)l->in[k].shape.c, bytes = hk_row_bytes(v.kind, c);
@@ -77,7 +76,7 @@ static void forward_rows(hk_node *head, hk_tile *a, float *scratch)
         a->x[0] = before;
         if (k == 0 && !l->ops->whole)
             for (int i = 0; i < l->spec->n_in; i++)
-                a->x[i] = input_rows(l, i, a, scratch + (size_t)(INNER + i) * l->tile);
+                a->x[i] = hk_input_rows(l, i, a, scratch + (size_t)(INNER + i) * l->tile);
         a->y = l->out.kind != HK_F32 ? NULL
              : l->inner_y ? scratch + (size_t)(k % INNER) * l->tile
                           : rows_of((float *)hk_slot(&l->y, a->t), l, a->row);

@@ -67,7 +67,7 @@ static inline void check_info(const hk_info *info)
         if (!f->unit || !*f->unit) fail_msg("%s.%s: no unit", info->name, f->name);
         if (!f->help || !*f->help) fail_msg("%s.%s: no help", info->name, f->name);
         if (f->offset >= info->cfg_size) fail_msg("%s.%s: outside of cfg", info->name, f->name);
-        if (!(f->min <= f->def && f->def <= f->max))
+        if (!(f->min <= f->def && f->def <= f->max) && !(f->type == HK_FLOAT && isnan(f->def)))
             fail_msg("%s.%s: default outside of the range", info->name, f->name);
         if (f->type != HK_ENUM) continue;
         char word[64];
@@ -127,6 +127,8 @@ static inline int combination(const hk_info *info, void *cfg, int index)
             set_number(info, cfg, f->name, index % words);
             index /= words;
             count *= words;
+        } else if (isnan(f->def)) {          /* null: not given */
+            if (by > 0) set_number(info, cfg, f->name, 0.35);
         } else {
             double v = f->type == HK_INT ? f->def + (by > 0) : f->def + by;
             set_number(info, cfg, f->name, v <= f->max ? v : f->def);

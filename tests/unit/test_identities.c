@@ -156,6 +156,56 @@ static void heads(void **state)
     random_close(stop);
 }
 
+static void filtered_layer(small *s, const char *neuron, const char *readout)
+{
+    small_layer(s, &hk_layer_synapse, "syn", "granularity=neuron alpha=0.7");
+    one_layer(s, neuron, readout);
+}
+
+/* A filter below a hidden layer, and one below the head. */
+static void filtered_head(small *s, const char *neuron, const char *readout)
+{
+    small_layer(s, &hk_layer_conv2d, "conv", "out=3 padding=1");
+    spiking_layer(s, "lif", NULL, neuron);
+    small_layer(s, &hk_layer_synapse, "syn", "granularity=channel");
+    small_layer(s, &hk_layer_avgpool2d, "pool", NULL);
+    small_layer(s, &hk_layer_flatten, "flat", NULL);
+    small_layer(s, &hk_layer_dense, "head", "out=3");
+    small_layer(s, &hk_layer_readout, "readout", readout);
+}
+
+/* Filters in front of weights: exact with traces wherever the weights are, not without. */
+static void filters(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = { { "syn", "alpha" }, { "syn", "beta" } };
+    const net_case rows[] = {
+        { filtered_layer, EXACT[0], "kind=sum", VECTOR5, 12, 5, EACH_STEP, false, 61 },
+        { filtered_layer, EXACT[1], "kind=count", VECTOR5, 12, 5, EACH_STEP, false, 62 },
+        { filtered_layer, EXACT[4], "kind=count", VECTOR5, 12, 5, EACH_STEP, false, 63 },
+        { filtered_head, "leak=0.7 threshold=0.3", "kind=leaky leak=0.8", IMAGE6, 8, 3, EACH_STEP, false, 64 },
+        { filtered_head, "leak=0.7 threshold=0.3", "kind=sum", IMAGE6, 8, 3, EACH_STEP, false, 65 },
+        { filtered_head, "leak=0.7 threshold=0.3", "kind=leaky leak=0.8", IMAGE6, 8, 3, AT_END, false, 66 },
+    };
+    for (int i = 0; i < HK_COUNT(rows); i++) {
+        small *truth = random_gradients(&rows[i], &hk_rule_bptt, NULL);
+        small *stop = random_gradients(&rows[i], &hk_rule_stop, NULL);
+        small *ottt = random_gradients(&rows[i], &hk_rule_ottt_a, NULL);
+        small *sltt = random_gradients(&rows[i], &hk_rule_sltt, NULL);
+        for (int k = 0; k < HK_COUNT(names); k++) {
+            same_gradient(truth, stop, names[k][0], names[k][1], NEAR);
+            same_gradient(stop, ottt, names[k][0], names[k][1], 0);
+            const hk_param *p = small_param(truth, "syn", names[k][1]), *q = small_param(sltt, "syn", names[k][1]);
+            assert_true(distance(p->n, p->g, q->g) > 1e-3 * largest(p->n, p->g));
+        }
+        if (i < 3) same_gradient(truth, stop, "fc", "weight", NEAR);
+        random_close(truth);
+        random_close(stop);
+        random_close(ottt);
+        random_close(sltt);
+    }
+}
+
 /* Affine parameters of the norm before the top neurons, filtered like a bias. */
 static void norm_affine(void **state)
 {
@@ -390,7 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_step), cmocka_unit_test(no_leak), cmocka_unit_test(single_layer),
         cmocka_unit_test(single_layer_hard), cmocka_unit_test(top_layer), cmocka_unit_test(heads),
-        cmocka_unit_test(norm_affine), cmocka_unit_test(between_rules), cmocka_unit_test(sltt_k_mean),
+        cmocka_unit_test(norm_affine), cmocka_unit_test(filters), cmocka_unit_test(between_rules), cmocka_unit_test(sltt_k_mean),
         cmocka_unit_test(two_states), cmocka_unit_test(kept_reset),
         cmocka_unit_test(online_updates), cmocka_unit_test(layer_order),
         cmocka_unit_test(whole_window), cmocka_unit_test(window_of_one),

@@ -136,6 +136,29 @@ static void threshold_decay(small *s, const char *keys)
 
 static void clif(small *s, const char *keys) { custom(s, keys, &hk_neuron_clif); }
 
+/* A filter behind the weights, or with nothing behind it. */
+static void filter_behind(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    small_layer(s, &hk_layer_synapse, "syn", keys);
+    spiking_layer(s, "lif1", NULL, NULL);
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_readout, "readout", NULL);
+}
+
+static void norm_before_filter(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_batchnorm, "bn1", NULL);
+    small_layer(s, &hk_layer_synapse, "syn", keys);
+    with_neuron(s, NULL);
+}
+
+static void filter_last(small *s, const char *keys)
+{
+    small_layer(s, &hk_layer_gap, "gap", NULL);
+    small_layer(s, &hk_layer_synapse, "syn", keys);
+}
+
 #define STEP { .when = HK_EACH_STEP }
 #define FINAL { .when = HK_FINAL }
 
@@ -171,6 +194,17 @@ static const row ROWS[] = {
     { other_neuron, NULL, &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
       { "'ottt_a'", "'conv1'", "'odd'", "decay", "sltt" } },
     { other_neuron, NULL, &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
+    { filter_behind, NULL, &hk_rule_ottt_a, NULL, STEP, HK_E_UNSUP,
+      { "'ottt_a'", "'conv1'", "'syn'", "before the weights" } },
+    { filter_behind, NULL, &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
+    { filter_behind, NULL, &hk_rule_sltt, NULL, STEP, HK_OK, { NULL } },
+    { filter_behind, NULL, &hk_rule_bptt, NULL, STEP, HK_OK, { NULL } },
+    { filter_behind, "alpha=0.05", &hk_rule_bptt, NULL, STEP, HK_E_ARG, { "'syn'", "alpha_min" } },
+    { filter_behind, "beta=-1", &hk_rule_bptt, NULL, STEP, HK_E_ARG, { "'syn'", "beta_min" } },
+    { norm_before_filter, NULL, &hk_rule_ottt_a, NULL, STEP, HK_OK, { NULL } },
+    { norm_before_filter, NULL, &hk_rule_ottt_a, "bn_trace=exact", STEP, HK_E_UNSUP,
+      { "'bn1'", "'syn'", "bn_trace: plain" } },
+    { filter_last, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'syn'", "readout" } },
     { with_readout, "kind=sum", &hk_rule_sltt, NULL, FINAL, HK_E_UNSUP,
       { "'sltt'", "'readout'", "final loss", "loss.when: step" } },
     { with_readout, "kind=mean", &hk_rule_ottt_a, NULL, FINAL, HK_E_UNSUP, { "'ottt_a'", "'readout'" } },

@@ -249,12 +249,43 @@ static void float_branches(void **state)
     check(&s, IMAGE, 3, 2e-3);
 }
 
+/* Filters on the frames, on spikes and on a pooled map; one shared by two consumers. */
+static void synapses(void **state)
+{
+    (void)state;
+    small s = { 0 };
+    small_layer(&s, &hk_layer_synapse, "syn0", "granularity=neuron alpha=0.6");
+    small_layer(&s, &hk_layer_dense, "fc1", "out=7");
+    lif(&s, "lif1", NULL, "leak=0.6 threshold=0.7 convention=B reset_amount=0.4");
+    small_layer(&s, &hk_layer_synapse, "syn1", "beta=0.5 granularity=layer");
+    small_layer(&s, &hk_layer_dense, "fc2", "out=5");
+    lif(&s, "lif2", NULL, "leak=0.5 threshold=0.5 reset_amount=0.8");
+    small_layer(&s, &hk_layer_readout, "readout", "kind=count");
+    small_loss(&s, &hk_loss_mse, "form=mean", STEP_MEAN);
+    check(&s, VECTOR, 6, 3e-3);
+    s = (small){ 0 };
+    small_layer(&s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    lif(&s, "lif1", NULL, "leak=0.6 threshold=0.6");
+    small_layer(&s, &hk_layer_synapse, "syn1", "granularity=channel");
+    const int lines = s.n - 1;
+    small_layer(&s, &hk_layer_conv2d, "conv2", "out=4 padding=1");
+    add_to(&s, "add", lines);
+    lif(&s, "lif2", "scale=1.4", "leak=0.5 threshold=0.8");
+    small_layer(&s, &hk_layer_avgpool2d, "pool", NULL);
+    small_layer(&s, &hk_layer_synapse, "syn2", "granularity=neuron alpha=0.5 beta=1.5");
+    small_layer(&s, &hk_layer_flatten, "flat", NULL);
+    head(&s, "kind=leaky leak=0.7");
+    small_loss(&s, &hk_loss_ce, NULL, STEP_MEAN);
+    check(&s, IMAGE, 4, 3e-3);
+}
+
 static void resets(void **state)
 {
     (void)state;
     static const char *const keys[] = {
         "reset=hard leak=0.6 threshold=0.6", "reset=hard v_reset=0.2 leak=0.6 threshold=0.6",
         "reset=none leak=0.6 threshold=0.6", "reset=soft leak=0.6 threshold=0.6 input_scale=1-alpha",
+        "convention=B leak=0.6 threshold=0.6 input_scale=1-alpha reset_amount=0.3",
         "reset=soft convention=B leak=0.6 threshold=0.6 input_scale=1-alpha",
         "reset=hard leak=0.6 threshold=0.6 input_scale=1-alpha v_reset=-0.1",
         "reset=none leak=0.6 threshold=0.6 input_scale=1-alpha",
@@ -302,7 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_net), cmocka_unit_test(conv_net), cmocka_unit_test(norm_of_spikes),
         cmocka_unit_test(residual_net), cmocka_unit_test(float_branches), cmocka_unit_test(resets),
-        cmocka_unit_test(neurons),
+        cmocka_unit_test(neurons), cmocka_unit_test(synapses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

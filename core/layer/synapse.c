@@ -1,0 +1,230 @@
+/* Synapse: a first-order filter on presynaptic lines, with a learned memory and strength, as a float
+ * map of the shape of its input. With x the input, F the output, per line:
+ *
+ *   F[t] = alpha F[t-1] + beta x[t]
+ *
+ * adjoint     dF = dE/dF + dF';   dx = beta dF;   dF' = alpha dF
+ *             dalpha += dF F[t-1],   dbeta += dF x[t]
+ * online      dx = beta dE/dF, the instant alone, and one of
+ *   plain     dalpha += dE/dF F[t-1],   dbeta += dE/dF x[t]                 no weight traces
+ *   shared    A[t] = alpha A[t-1] + F[t-1],   Q[t] = alpha Q[t-1] + x[t]    dF/dalpha, dF/dbeta
+ *             A~[t] = a A~[t-1] + A[t], Q~ likewise;   dalpha += dE/dF A~,   dbeta += dE/dF Q~
+ * with a the leak of the memory that the lines reach through weights: what w~ is for them.
+ *
+ * alpha and beta are shared by the layer, by the positions of a channel, or belong to one line.
+ * Source: SOLSA, 2307.11314, with its code's bounds; the traces are derived (chain rule).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "weighted.h"
+
+#include <string.h>
+
+#include "share.h"
+
+typedef struct synapse_cfg {
+    float   alpha, beta, alpha_min, alpha_max, beta_min;
+    int32_t granularity;
+    bool    learn;
+} synapse_cfg;
+
+static const hk_field fields[] = {
+    HK_ROW_FLOAT(synapse_cfg, alpha, 0.9, 0, 1, "1/step", "factor kept per step, at first"),
+    HK_ROW_FLOAT(synapse_cfg, beta, 0.9, -1e6, 1e6, "1", "factor on the input, at first"),
+    HK_ROW_FLOAT(synapse_cfg, alpha_min, 0.1, 0, 1, "1/step", "lower bound of alpha"),
+    HK_ROW_FLOAT(synapse_cfg, alpha_max, 1, 0, 1, "1/step", "upper bound of alpha"),
+    HK_ROW_FLOAT(synapse_cfg, beta_min, 0.1, -1e6, 1e6, "1", "lower bound of beta"),
+    HK_ROW_ENUM(synapse_cfg, granularity, HK_PER_LAYER, "layer|channel|neuron", 3,
+                "lines that share alpha and beta"),
+    HK_ROW_BOOL(synapse_cfg, learn, 1, "learn alpha and beta, where the rule learns weights"),
+};
+
+enum { ALPHA, BETA, LEARNED };           /* param, sum */
+enum { OWN, FED = LEARNED };             /* buf: A and Q; A~ and Q~ */
+
+static const synapse_cfg *cfg_of(const hk_node *l) { return l->spec->cfg; }
+static size_t channels(const hk_node *l) { return (size_t)l->out.shape.c; }
+
+static bool learns(const hk_node *l)
+{
+    return l->net->spec.learn && l->net->plan.weights && cfg_of(l)->learn;
+}
+
+/* Whether dF/dalpha and dF/dbeta are carried from step to step; else they are those of the instant. */
+static bool remembers(const hk_node *l)
+{
+    const hk_rule_plan *p = &l->net->plan;
+    return p->weight_trace && !(l->first && !p->first_layer_trace);
+}
+
+static hk_status infer(hk_node *l, hk_error *e)
+{
+    const synapse_cfg *c = cfg_of(l);
+    HK_CHECK(e, c->alpha_min <= c->alpha && c->alpha <= c->alpha_max, HK_E_ARG,
+             "layer '%s' (synapse): alpha is %g, expected alpha_min %g to alpha_max %g", l->name,
+             (double)c->alpha, (double)c->alpha_min, (double)c->alpha_max);
+    HK_CHECK(e, c->beta_min <= c->beta, HK_E_ARG,
+             "layer '%s' (synapse): beta is %g, expected at least beta_min %g", l->name,
+             (double)c->beta, (double)c->beta_min);
+    l->out.kind = HK_F32;
+    l->out.scale = 1;
+    l->learnable = true;
+    return HK_OK;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+static void take_parameters(hk_node *l, hk_mem *m)
+{
+    const synapse_cfg *c = cfg_of(l);
+    hk_param p = { .name = "alpha", .role = HK_LEAK, .learn = learns(l), .lo = c->alpha_min,
+                   .hi = c->alpha_max };
+    hk_share_shape((hk_share)c->granularity, l->out.shape, &p);
+    hk_take_param(m, l, &p);
+    p.name = "beta";
+    p.lo = c->beta_min;
+    p.hi = 1e30f;
+    hk_take_param(m, l, &p);
+}
+
+static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
+{
+    (void)e;
+    take_parameters(l, m);
+    const bool adjoint = l->net->plan.adjoint;
+    const size_t bytes = l->rows * channels(l) * sizeof(float);
+    for (int p = 0; p < LEARNED; p++) {
+        const size_t sums = (size_t)l->shards * l->param[p]->n * sizeof(double);
+        l->sum[p] = learns(l) ? hk_take(m, HK_R_STATE, sums) : NULL;
+        l->buf[OWN + p] = learns(l) && !adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
+        l->buf[FED + p] = learns(l) && hk_weighted_traced(l) ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    }
+    l->adjoint[0] = l->net->spec.learn && adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    l->scratch = 3;
+    return HK_OK;
+}
+
+static void init(hk_node *l, hk_rng r)
+{
+    (void)r;
+    for (size_t i = 0; i < l->param[ALPHA]->n; i++) {
+        l->param[ALPHA]->w[i] = cfg_of(l)->alpha;
+        l->param[BETA]->w[i] = cfg_of(l)->beta;
+    }
+}
+
+/* ---- forward ----------------------------------------------------------------------------------- */
+
+typedef struct rows { const float *alpha, *beta; size_t n, first; } rows;
+
+/* alpha and beta of each value of the tile, in the first two scratch arrays. */
+HK_PART rows rows_of(const hk_node *l, const hk_tile *a)
+{
+    float *alpha = a->scratch, *beta = alpha + l->tile;
+    const hk_share share = (hk_share)cfg_of(l)->granularity;
+    hk_spread(share, l, a, l->param[ALPHA]->w, alpha);
+    hk_spread(share, l, a, l->param[BETA]->w, beta);
+    return (rows){ alpha, beta, a->rows * channels(l), a->row * channels(l) };
+}
+
+/* y = k y + x; the filters of a trace. */
+HK_PART void filter(size_t n, const float *restrict k, const float *restrict x, float *restrict y)
+{
+    for (size_t i = 0; i < n; i++) y[i] = k[i] * y[i] + x[i];
+}
+
+HK_PART void advance(const hk_node *l, const hk_tile *a, rows r, const float *before)
+{
+    if (!l->buf[OWN]) return;
+    float *A = (float *)l->buf[OWN + ALPHA] + r.first, *Q = (float *)l->buf[OWN + BETA] + r.first;
+    if (!remembers(l)) {
+        memcpy(A, before, r.n * sizeof *A);
+        memcpy(Q, a->x[0], r.n * sizeof *Q);
+        return;
+    }
+    filter(r.n, r.alpha, before, A);
+    filter(r.n, r.alpha, a->x[0], Q);
+    if (!l->buf[FED]) return;
+    float *restrict leak = a->scratch + 2 * l->tile;
+    const float fed = hk_weighted_leak(l);
+    for (size_t i = 0; i < r.n; i++) leak[i] = fed;
+    filter(r.n, leak, A, (float *)l->buf[FED + ALPHA] + r.first);
+    filter(r.n, leak, Q, (float *)l->buf[FED + BETA] + r.first);
+}
+
+HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
+{
+    const rows r = rows_of(l, a);
+    const float *before = (const float *)hk_slot(&l->y, a->t - 1) + r.first, *x = a->x[0];
+    advance(l, a, r, before);
+    float *y = a->y;                     /* may be `before` */
+    for (size_t i = 0; i < r.n; i++) y[i] = r.alpha[i] * before[i] + r.beta[i] * x[i];
+}
+
+/* ---- backward ---------------------------------------------------------------------------------- */
+
+HK_PART void send_down(const hk_tile *a, rows r, const float *dF)
+{
+    float *dx = a->dx[0];
+    if (!dx) return;
+    if (a->add[0])
+        for (size_t i = 0; i < r.n; i++) dx[i] += r.beta[i] * dF[i];
+    else
+        for (size_t i = 0; i < r.n; i++) dx[i] = r.beta[i] * dF[i];
+}
+
+/* The gradient of parameter p from the error and what it multiplies. */
+HK_PART void sum_up(hk_node *l, const hk_tile *a, size_t n, int p, const float *dF,
+                    const float *factor)
+{
+    float *part = a->scratch + 2 * l->tile;
+    for (size_t i = 0; i < n; i++) part[i] = dF[i] * factor[i];
+    hk_sum_tile(l, a, l->sum[p], l->param[p]->n, part);
+}
+
+HK_PART void online(hk_node *l, const hk_tile *a, rows r)
+{
+    for (int p = 0; p < LEARNED && l->sum[p]; p++) {
+        const float *factor = l->buf[FED] ? l->buf[FED + p] : l->buf[OWN + p];
+        sum_up(l, a, r.n, p, a->dy, factor + r.first);
+    }
+    send_down(a, r, a->dy);
+}
+
+HK_PART void adjoint(hk_node *l, const hk_tile *a, rows r)
+{
+    float *restrict adj = l->adjoint[0] + r.first;
+    for (size_t i = 0; i < r.n; i++) adj[i] += a->dy[i];              /* dF, then dF' */
+    if (l->sum[ALPHA]) {
+        sum_up(l, a, r.n, ALPHA, adj, (const float *)hk_slot(&l->y, a->t - 1) + r.first);
+        sum_up(l, a, r.n, BETA, adj, hk_input_rows(l, 0, a, a->scratch + 2 * l->tile));
+    }
+    send_down(a, r, adj);
+    for (size_t i = 0; i < r.n; i++) adj[i] *= r.alpha[i];
+}
+
+HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
+{
+    const rows r = rows_of(l, a);
+    if (l->net->plan.adjoint) adjoint(l, a, r);
+    else online(l, a, r);
+}
+
+static void finish(hk_node *l)
+{
+    const double lines = (double)(l->rows * channels(l)) / (double)l->net->spec.batch;
+    for (int p = 0; p < LEARNED && l->sum[p]; p++) {
+        const hk_param *q = l->param[p];
+        hk_sum_finish(l, l->sum[p], q->n, l->net->plan.leak_mean ? (double)q->n / lines : 1.0, q->g);
+    }
+}
+
+static bool keeps_input(const hk_node *l) { return learns(l) && l->net->plan.adjoint; }
+
+const hk_layer_ops hk_layer_synapse = {
+    .info = { "synapse", "learned first-order filter on presynaptic lines", "SOLSA 2307.11314",
+              sizeof(synapse_cfg), fields, HK_COUNT(fields) },
+    .n_in = 1, .memory = true, .filter = true, .infer = infer, .bind = bind, .init = init,
+    .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
+    .keeps_input = keeps_input,
+};
