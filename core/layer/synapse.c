@@ -89,7 +89,9 @@ static void take_parameters(hk_node *l, hk_mem *m)
 
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 {
-    (void)e;
+    HK_CHECK(e, !l->net->plan.counts, HK_E_UNSUP,
+             "rule '%s': its sums over time do not pass filter '%s' (synapse); use another rule, or no "
+             "filter", l->net->spec.rule->info.name, l->name);
     take_parameters(l, m);
     const bool adjoint = l->net->plan.adjoint;
     const size_t bytes = l->rows * channels(l) * sizeof(float);

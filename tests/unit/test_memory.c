@@ -32,7 +32,6 @@ static void branch_layers(small *s, const char *neuron, const char *readout)
     add->n_in = 2;
     add->in[1] = map;
     spiking_layer(s, "lif2", NULL, neuron);
-    small_layer(s, &hk_layer_synapse, "syn", "granularity=neuron");
     small_layer(s, &hk_layer_dropout, "drop", "p=0.2");
     small_layer(s, &hk_layer_avgpool2d, "pool", NULL);
     small_layer(s, &hk_layer_flatten, "flat", NULL);

@@ -204,6 +204,7 @@ static const row ROWS[] = {
     { norm_before_filter, NULL, &hk_rule_ottt_a, NULL, STEP, HK_OK, { NULL } },
     { norm_before_filter, NULL, &hk_rule_ottt_a, "bn_trace=exact", STEP, HK_E_UNSUP,
       { "'bn1'", "'syn'", "bn_trace: plain" } },
+    { norm_before_filter, NULL, &hk_rule_snn2ann, NULL, FINAL, HK_E_UNSUP, { "'snn2ann'", "'syn'" } },
     { filter_last, NULL, &hk_rule_bptt, NULL, STEP, HK_E_SHAPE, { "'syn'", "readout" } },
     { with_readout, "kind=sum", &hk_rule_sltt, NULL, FINAL, HK_E_UNSUP,
       { "'sltt'", "'readout'", "final loss", "loss.when: step" } },
