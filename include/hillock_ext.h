@@ -40,6 +40,7 @@ enum {
     HK_MAX_LEARN = 4,               /* parameters of a neuron that can be learned       */
     HK_MAX_IN    = 2,               /* inputs of a layer                                */
     HK_MAX_PARAM = 6,               /* parameter arrays of a layer                      */
+    HK_MAX_SENSE = 2,               /* learned parameters of a filter                   */
     HK_MAX_SHARD = 16               /* pieces in which sums are formed, whoever computes */
 };
 
@@ -204,6 +205,7 @@ typedef struct hk_layer_ops {
     void      (*reset)(hk_node *l);                                    /* new sample, STATE is 0   */
     void      (*forward)(hk_node *l, int t);     /* every step; a constant layer works at t = 1 only */
     void      (*forward_tile)(hk_node *l, const hk_tile *a);
+    void      (*carry)(hk_node *l, int t);       /* all layers have run forward: traces that need them */
     void      (*backward_tile)(hk_node *l, const hk_tile *a);
     void      (*backward)(hk_node *l, int t);
     void      (*finish)(hk_node *l);                                   /* sums to gradients        */
@@ -271,6 +273,11 @@ struct hk_node {
     float              *trace[HK_MAX_LEARN][HK_MAX_STATE];
     float              *adjoint[HK_MAX_STATE], *spike_adjoint;
     float              *presynaptic;     /* weight trace [rows_in][C in]                           */
+    float              *total[HK_MAX_STATE][HK_MAX_STATE];   /* neurons, weight_trace per synapse: of     */
+    float              *drive[HK_MAX_STATE], *delta;         /* step t, see eligibility.c; [rows][C] each */
+    float              *sense[HK_MAX_SENSE];     /* filters: d y[t] / d parameter, [rows][C]; and, summed  */
+    double             *sense_sum[HK_MAX_SENSE]; /* over samples by who reads it, its gradient [H*W*C]     */
+    int32_t             n_sense;
     void               *buf[8];          /* whatever else the layer took                           */
     float               decay;           /* leak of the memory fed, refreshed by prepare           */
     float               bias_trace;      /* bt[t] = decay bt[t-1] + 1, the trace of a constant 1   */
@@ -307,6 +314,14 @@ typedef struct hk_loss_ops {
 
 typedef enum hk_bias_trace { HK_BIAS_EXACT, HK_BIAS_PLAIN, HK_BIAS_NONE } hk_bias_trace;
 
+/* What the gradient of a weight multiplies: the input of the instant; a trace of it that all outputs
+ * share, with one leak; or a trace of its own, which forgets as its neuron does (dense layers). */
+typedef enum hk_weight_trace { HK_TRACE_NONE, HK_TRACE_SHARED, HK_TRACE_SYNAPSE } hk_weight_trace;
+
+/* When weights change: after the sample; at every step, or at steps that the rule chooses. In the last
+ * two the rule itself calls hk_net_update. */
+typedef enum hk_update_time { HK_AT_END, HK_AT_EACH_STEP, HK_AT_POINTS } hk_update_time;
+
 /* The four choices that make a rule, as data. */
 typedef struct hk_rule_plan {
     bool    adjoint;                     /* recursion: backwards over a tape, or traces forward    */
@@ -316,16 +331,19 @@ typedef struct hk_rule_plan {
     size_t  budget;                      /* recompute: bytes of all regions, at most               */
     bool    reset_grad;                  /* adjoint: differentiate the spike inside the reset      */
     bool    weights;                     /* gradients of weights, biases, norms                    */
-    bool    weight_trace;                /* presynaptic traces                                     */
+    int32_t weight_trace;                /* hk_weight_trace                                        */
+    bool    trace_late;                  /* per synapse: of the input of the step before           */
+    float   filter_ratio;                /* filters: gradients of the instant times (1-q^t)/(1-q); 0: traces */
     bool    hard_reset_trace;            /* accept a trace where it is known to be wrong           */
     bool    learn_threshold, learn_leak; /* neuron traces, or the adjoint's sums                   */
     bool    leak_mean;                   /* divide the leak gradient by its sharers                */
-    bool    trace_reset;                 /* neuron traces: differentiate the spike inside the reset */
+    bool    trace_reset;                 /* traces of neurons, and per synapse: differentiate the spike inside the reset */
     bool    first_layer_trace;
     float   head_trace;                  /* leak at the head; NaN: of the readout                  */
     int32_t bias_trace;                  /* hk_bias_trace                                          */
     bool    norm_exact;                  /* trace for batch norm's affine parameters               */
-    bool    update_each_step;            /* the rule itself calls hk_net_update                    */
+    int32_t updates;                     /* hk_update_time                                         */
+    int32_t state;                       /* floats that the rule keeps from batch to batch         */
     bool    counts;                      /* a count branch: phases HK_SPIKES and HK_SUMS           */
     bool    mask_counts;                 /* counts: a neuron counts only where its input sum > 0   */
     bool    frame_mean;                  /* counts: HK_SUMS sees the mean of the frames, not the sum */
@@ -401,6 +419,7 @@ typedef struct hk_update {               /* how gradients become weights; may ch
     float   lr_threshold, lr_leak;       /* factors on lr                                          */
     float   clip_norm;                   /* 0: none                                                */
     int32_t accumulate;                  /* batches per update, >= 1                               */
+    int32_t epoch;                       /* passes over the data so far, for rules that mind       */
 } hk_update;
 
 /* One batch. frame(self, t) gives the input of step t = 1..T (t = 1 only, if constant): [batch] maps
@@ -438,6 +457,7 @@ struct hk_net {
     float       *scratch;                /* [workers][...]                                         */
     float       *spare;                  /* a product's result before it is added to an error      */
     size_t       scratch_stride;         /* floats per worker                                      */
+    float       *rule_state;             /* [plan.state], 0 at first, in BUFFER; checkpoints keep it */
     float       *target;                 /* [C] scratch of the loss                                */
     size_t       bytes[HK_REGIONS];
     char        *base[HK_REGIONS];
@@ -449,6 +469,7 @@ struct hk_net {
     bool         training;               /* batch statistics and dropout                           */
     bool         replay;                 /* this step runs again: what it counts is counted        */
     const hk_batch *batch;
+    int32_t      steps;                  /* run forward since hk_net_begin: T, unless the rule stops early */
     int32_t      t0;                     /* first step of the window being swept backwards         */
     hk_result    result;
     hk_watch    *watch;
@@ -500,6 +521,7 @@ void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the fut
 void hk_net_forward_layers(hk_net *net);           /* layer-major: each layer through all steps    */
 void hk_net_backward_layers(hk_net *net);
 void hk_net_segments(hk_net *net);                 /* all steps there and back, by segments        */
+void hk_net_drop(hk_net *net);                     /* gradients to 0, unused                       */
 void hk_net_finish(hk_net *net);                   /* sums of the steps into the gradients         */
 void hk_net_update(hk_net *net);                   /* optimizer, bounds, prepare                   */
 

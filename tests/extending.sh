@@ -91,6 +91,7 @@ for rule in $rules; do
     case $rule in
     stop) ;;
     snn2ann) train "$rule" "rule={name: $rule}" loss.when=final ;;
+    solsa) train "$rule" "rule={name: $rule, points: 0}" ;;
     *) train "$rule" "rule={name: $rule}" ;;
     esac
 done

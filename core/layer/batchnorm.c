@@ -57,6 +57,9 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     HK_CHECK(e, !exact(l) || !l->memory || !l->memory->ops->filter, HK_E_UNSUP,
              "layer '%s' (batchnorm): bn_trace exact does not follow its output through filter '%s'; "
              "use bn_trace: plain", l->name, l->memory->name);
+    HK_CHECK(e, !exact(l) || l->net->plan.weight_trace != HK_TRACE_SYNAPSE, HK_E_UNSUP,
+             "layer '%s' (batchnorm): bn_trace exact needs traces that all outputs share, found "
+             "weight_trace: synapse; use bn_trace: plain", l->name);
     const size_t c = channels(l);
     hk_param p = { .name = "weight", .role = HK_NORM, .learn = l->net->plan.weights, .rank = 1,
                    .dim = { (int32_t)c }, .file_rank = 1, .file_dim = { (int32_t)c }, .lo = 1, .hi = 0 };

@@ -23,6 +23,8 @@
  */
 #include "spiking.h"
 
+#include "eligibility.h"
+
 #include <string.h>
 
 #include "counts.h"
@@ -113,16 +115,28 @@ static hk_status check_wishes(const hk_node *l, hk_error *e)
 static hk_status check_weight_trace(const hk_node *l, hk_error *e)
 {
     const hk_rule_plan *plan = &l->net->plan;
-    if (!l->net->spec.learn || !plan->weights || !plan->weight_trace) return HK_OK;
+    if (!l->net->spec.learn || !plan->weights || plan->weight_trace != HK_TRACE_SHARED) return HK_OK;
     const hk_neuron_ops *nn = hk_neuron_of(l);
     for (int p = 0; p < nn->n_learn; p++)
         HK_CHECK(e, !(nn->decay_reads >> p & 1) || hk_share_of(l, p) == HK_PER_LAYER, HK_E_UNSUP,
                  "rule '%s': a weight trace needs one leak per layer, but layer '%s' has one '%s' per "
-                 "%s (%s_granularity), and neuron '%s' makes its leak of that; use sltt, bptt, or stop "
-                 "without W", l->net->spec.rule->info.name, l->name, nn->learn[p].name,
+                 "%s (%s_granularity), and neuron '%s' makes its leak of that; use weight_trace: "
+                 "synapse (dense layers), sltt, bptt, or stop without W",
+                 l->net->spec.rule->info.name, l->name, nn->learn[p].name,
                  hk_share_of(l, p) == HK_PER_CHANNEL ? "channel" : "neuron",
                  p ? "leak" : "threshold", nn->info.name);
     return HK_OK;
+}
+
+/* What the weights in front need to keep a trace for each synapse. */
+static void take_totals(hk_node *l, hk_mem *m, size_t bytes)
+{
+    const int k = hk_neuron_of(l)->n_state;
+    for (int i = 0; i < k; i++) {
+        l->drive[i] = hk_take(m, HK_R_STATE, bytes);
+        for (int j = 0; j < k; j++) l->total[i][j] = hk_take(m, HK_R_STATE, bytes);
+    }
+    l->delta = hk_take(m, HK_R_STATE, bytes);
 }
 
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
@@ -146,6 +160,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
         l->adjoint[i] = adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
     }
     l->spike_adjoint = adjoint && l->net->plan.reset_grad ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    if (l->from[0] && l->from[0]->ops->operations && hk_eligible(l->from[0])) take_totals(l, m, bytes);
     l->spikes = hk_take(m, HK_R_STATE, (size_t)l->shards * sizeof(uint64_t));
     hk_counts_bind(l, m);
     l->scratch = hk_spiking_scratch(nn);

@@ -9,7 +9,9 @@
  *   plain     dalpha += dE/dF F[t-1],   dbeta += dE/dF x[t]                 no weight traces
  *   shared    A[t] = alpha A[t-1] + F[t-1],   Q[t] = alpha Q[t-1] + x[t]    dF/dalpha, dF/dbeta
  *             A~[t] = a A~[t-1] + A[t], Q~ likewise;   dalpha += dE/dF A~,   dbeta += dE/dF Q~
- * with a the leak of the memory that the lines reach through weights: what w~ is for them.
+ *   synapse   A and Q go to the weights behind, which return the gradients  (eligibility.c)
+ * with a the leak of the memory that the lines reach through weights: what w~ is for them. The released
+ * code of SOLSA has plain times (1 - .1^t) / .9 (filter_ratio .1).
  *
  * alpha and beta are shared by the layer, by the positions of a channel, or belong to one line.
  * Source: SOLSA, 2307.11314, with its code's bounds; the traces are derived (chain rule).
@@ -18,8 +20,10 @@
  */
 #include "weighted.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "eligibility.h"
 #include "share.h"
 
 typedef struct synapse_cfg {
@@ -54,7 +58,7 @@ static bool learns(const hk_node *l)
 static bool remembers(const hk_node *l)
 {
     const hk_rule_plan *p = &l->net->plan;
-    return p->weight_trace && !(l->first && !p->first_layer_trace);
+    return p->weight_trace && !(l->first && !p->first_layer_trace) && !(p->filter_ratio > 0);
 }
 
 static hk_status infer(hk_node *l, hk_error *e)
@@ -69,6 +73,24 @@ static hk_status infer(hk_node *l, hk_error *e)
     l->out.kind = HK_F32;
     l->out.scale = 1;
     l->learnable = true;
+    return HK_OK;
+}
+
+/* Whether the gradients come from the weights behind, synapse by synapse. */
+static bool per_synapse(const hk_node *l) { return learns(l) && remembers(l) && hk_eligible(l); }
+
+static hk_status check_readers(const hk_node *l, hk_error *e)
+{
+    const hk_net *net = l->net;
+    for (int32_t i = l->index + 1; i < net->n_node && per_synapse(l); i++)
+        for (int k = 0; k < net->node[i].spec->n_in; k++) {
+            const hk_node *r = &net->node[i];
+            if (r->ops->alias || r->from[k] != l) continue;
+            HK_CHECK(e, r->ops->operations && hk_eligible(r), HK_E_UNSUP,
+                     "rule '%s' cannot train layer '%s': its traces per synapse are kept by dense layers "
+                     "before neurons, found '%s' (%s) behind it; put the filter directly before them, or "
+                     "use ottt_a or stop", net->spec.rule->info.name, l->name, r->name, r->ops->info.name);
+        }
     return HK_OK;
 }
 
@@ -92,6 +114,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     HK_CHECK(e, !l->net->plan.counts, HK_E_UNSUP,
              "rule '%s': its sums over time do not pass filter '%s' (synapse); use another rule, or no "
              "filter", l->net->spec.rule->info.name, l->name);
+    HK_TRY(check_readers(l, e));
     take_parameters(l, m);
     const bool adjoint = l->net->plan.adjoint;
     const size_t bytes = l->rows * channels(l) * sizeof(float);
@@ -100,6 +123,12 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
         l->sum[p] = learns(l) ? hk_take(m, HK_R_STATE, sums) : NULL;
         l->buf[OWN + p] = learns(l) && !adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
         l->buf[FED + p] = learns(l) && hk_weighted_traced(l) ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    }
+    l->n_sense = per_synapse(l) ? LEARNED : 0;
+    for (int p = 0; p < l->n_sense; p++) {
+        const size_t lines = l->rows / (size_t)l->net->spec.batch * channels(l);
+        l->sense[p] = l->buf[OWN + p];
+        l->sense_sum[p] = hk_take(m, HK_R_STATE, lines * sizeof(double));
     }
     l->adjoint[0] = l->net->spec.learn && adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
     l->scratch = 3;
@@ -180,13 +209,14 @@ HK_PART void sum_up(hk_node *l, const hk_tile *a, size_t n, int p, const float *
                     const float *factor)
 {
     float *part = a->scratch + 2 * l->tile;
-    for (size_t i = 0; i < n; i++) part[i] = dF[i] * factor[i];
+    const float q = l->net->plan.filter_ratio, scale = q > 0 ? (1 - powf(q, (float)a->t)) / (1 - q) : 1;
+    for (size_t i = 0; i < n; i++) part[i] = scale * dF[i] * factor[i];
     hk_sum_tile(l, a, l->sum[p], l->param[p]->n, part);
 }
 
 HK_PART void online(hk_node *l, const hk_tile *a, rows r)
 {
-    for (int p = 0; p < LEARNED && l->sum[p]; p++) {
+    for (int p = 0; p < LEARNED && l->sum[p] && !l->n_sense; p++) {
         const float *factor = l->buf[FED] ? l->buf[FED + p] : l->buf[OWN + p];
         sum_up(l, a, r.n, p, a->dy, factor + r.first);
     }
@@ -212,12 +242,22 @@ HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
     else online(l, a, r);
 }
 
+/* What the weights behind have summed by line, by who shares it: into the first shard. */
+static void gather(hk_node *l, int p, size_t lines)
+{
+    const size_t n = l->param[p]->n;
+    double *sum = l->sense_sum[p];
+    for (size_t i = 0; i < lines; i++) l->sum[p][i % n] += sum[i];
+    memset(sum, 0, lines * sizeof *sum);
+}
+
 static void finish(hk_node *l)
 {
-    const double lines = (double)(l->rows * channels(l)) / (double)l->net->spec.batch;
+    const size_t lines = l->rows / (size_t)l->net->spec.batch * channels(l);
+    for (int p = 0; p < l->n_sense; p++) gather(l, p, lines);
     for (int p = 0; p < LEARNED && l->sum[p]; p++) {
         const hk_param *q = l->param[p];
-        hk_sum_finish(l, l->sum[p], q->n, l->net->plan.leak_mean ? (double)q->n / lines : 1.0, q->g);
+        hk_sum_finish(l, l->sum[p], q->n, l->net->plan.leak_mean ? (double)q->n / (double)lines : 1.0, q->g);
     }
 }
 

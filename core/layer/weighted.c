@@ -4,9 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "eligibility.h"
 #include "standardize.h"
 
-enum { STANDARD, STANDARD_GRAD, ERROR_SUM };         /* buf: W^, dE/dW^, sum_t bt[t] d[t]     */
+enum { STANDARD, STANDARD_GRAD, ERROR_SUM };         /* buf: W^, dE/dW^, sum_t bt[t] d[t]; then of eligibility.c */
 
 const hk_weighted_cfg *hk_weighted_of(const hk_node *l) { return l->spec->cfg; }
 
@@ -27,7 +28,7 @@ bool hk_weighted_traced(const hk_node *l)
 {
     const hk_rule_plan *p = &l->net->plan;
     if (!learns(l) || !p->weight_trace || (l->first && !p->first_layer_trace)) return false;
-    if (!l->memory) return false;
+    if (!l->memory || hk_eligible(l)) return false;
     const bool own_head = l->head && !isnan(p->head_trace);
     if (own_head) return p->head_trace > 0;
     return l->memory->spec->neuron || l->memory->decay > 0;
@@ -82,7 +83,7 @@ static void take_parameters(hk_node *l, hk_mem *m)
 
 hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
 {
-    (void)e;
+    if (hk_eligible(l)) HK_TRY(hk_eligibility_check(l, e));
     take_parameters(l, m);
     const bool learn = learns(l);
     const size_t weights = weight_of(l)->n * sizeof(float);
@@ -99,6 +100,7 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
     l->sum[0] = learn && bias_of(l) ? hk_take(m, HK_R_STATE, (size_t)l->shards * co * sizeof(double))
                                     : NULL;
+    if (hk_eligible(l)) hk_eligibility_bind(l, m);
     l->scratch = 1;
     l->learnable = true;
     return HK_OK;
@@ -194,6 +196,11 @@ HK_CLONES void hk_weighted_forward_tile(hk_node *l, const hk_tile *a)
     }
 }
 
+void hk_weighted_carry(hk_node *l, int t)
+{
+    if (hk_eligible(l)) hk_eligibility_advance(l, t);
+}
+
 /* ---- backward ------------------------------------------------------------------------------------ */
 
 static float bias_factor(const hk_node *l)
@@ -206,15 +213,18 @@ HK_CLONES void hk_weighted_backward_tile(hk_node *l, const hk_tile *a)
     const size_t c = (size_t)l->conv.co, n = a->rows * c;
     const float *restrict dy = a->dy;
     float *sums = l->buf[ERROR_SUM];
+    float *restrict scaled = a->scratch;
+    const bool own = hk_eligible(l);
+    if (own) hk_eligibility_bias(l, a, scaled);
     if (sums) {
         float *restrict s = sums + a->row * c;
         const float f = l->bias_trace;
-        for (size_t i = 0; i < n; i++) s[i] += f * dy[i];
+        for (size_t i = 0; i < n; i++) s[i] += own ? scaled[i] : f * dy[i];
     }
     if (!l->sum[0] || l->net->plan.bias_trace == HK_BIAS_NONE) return;
     const float f = bias_factor(l) * hk_offset(l, l->head);
-    float *restrict scaled = a->scratch;
-    for (size_t i = 0; i < n; i++) scaled[i] = f * dy[i];
+    if (!own || l->net->plan.bias_trace != HK_BIAS_EXACT)
+        for (size_t i = 0; i < n; i++) scaled[i] = f * dy[i];
     hk_sum_tile(l, a, l->sum[0], c, scaled);
 }
 
@@ -226,7 +236,9 @@ static float *weight_gradient(const hk_node *l)
 void hk_weighted_backward(hk_node *l, int t)
 {
     const hk_kernels *k = l->net->spec.kernels;
-    if (learns(l) && !sums_errors(l))
+    if (hk_eligible(l) && !l->constant)
+        hk_eligibility_gradient(l, weight_gradient(l));
+    else if (learns(l) && !sums_errors(l))
         k->conv_backward_weight(k->self, &l->args, hk_weighted_operand(l, t), hk_dy(l, t),
                                 weight_gradient(l));
     if (!l->dx_want[0]) return;

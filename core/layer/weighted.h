@@ -5,6 +5,8 @@
  *   w~[t] = a w~[t-1] + x[t]                       trace, a the leak of the memory that the layer feeds
  *   dW += d[t] w~[t]^T      (SLTT, BPTT: x[t])     db += bt[t] d[t],  bt[t] = a bt[t-1] + 1
  *
+ * With a trace per synapse both gradients are those of eligibility.c.
+ *
  * A constant input x is multiplied once per sample, and its weight gradient is formed once:
  * w~[t] = bt[t] x, so dW = (sum_t bt[t] d[t]) x^T.
  *
@@ -44,6 +46,7 @@ void      hk_weighted_prepare(hk_node *l);
 void      hk_weighted_reset(hk_node *l);
 void      hk_weighted_forward(hk_node *l, int t);
 void      hk_weighted_forward_tile(hk_node *l, const hk_tile *a);
+void      hk_weighted_carry(hk_node *l, int t);
 void      hk_weighted_backward_tile(hk_node *l, const hk_tile *a);
 void      hk_weighted_backward(hk_node *l, int t);
 void      hk_weighted_finish(hk_node *l);
@@ -60,6 +63,7 @@ float     hk_weighted_leak(const hk_node *l);
 #define HK_WEIGHTED_OPS                                                                            \
     .n_in = 1, .whole = true, .steady = true, .bind = hk_weighted_bind, .init = hk_weighted_init,  \
     .prepare = hk_weighted_prepare, .reset = hk_weighted_reset, .forward = hk_weighted_forward,    \
+    .carry = hk_weighted_carry,                                                                    \
     .forward_tile = hk_weighted_forward_tile, .backward_tile = hk_weighted_backward_tile,          \
     .backward = hk_weighted_backward, .finish = hk_weighted_finish,                                \
     .keeps_input = hk_weighted_keeps_input, .operations = hk_weighted_operations

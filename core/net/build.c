@@ -131,16 +131,17 @@ static hk_status check_rule(hk_net *net, hk_error *e)
                  HK_E_UNSUP, "rule '%s' cannot train layer '%s': its trace does not follow the output "
                  "through filter '%s' (%s); put the filter before the weights, or use sltt or bptt",
                  rule->info.name, net->node[i].name, m->name, m->ops->info.name);
+        if (net->plan.weight_trace == HK_TRACE_SYNAPSE) continue;       /* any neuron; see eligibility.c */
         if (!m || !m->spec->neuron || !(net->node[i].ops->operations || net->node[i].ops->filter)) continue;
         const hk_neuron_ops *neuron = m->spec->neuron;
         HK_CHECK(e, neuron->decay, HK_E_UNSUP,
                  "rule '%s' cannot train layer '%s': a weight trace needs one leak, and neuron '%s' "
-                 "of layer '%s' has no such number (capability: decay); use sltt, bptt, or stop "
-                 "without W", rule->info.name, net->node[i].name, neuron->info.name, m->name);
+                 "of layer '%s' has no such number (capability: decay); use weight_trace: synapse "
+                 "(dense layers), sltt, bptt, or stop without W", rule->info.name, net->node[i].name, neuron->info.name, m->name);
         const char *why = neuron->decay_caveat ? neuron->decay_caveat(m->spec->neuron_cfg) : NULL;
         HK_CHECK(e, !why || net->plan.hard_reset_trace, HK_E_UNSUP,
-                 "rule '%s' cannot train layer '%s': %s (layer '%s', neuron '%s'); set "
-                 "hard_reset_trace: ignore to accept the error", rule->info.name,
+                 "rule '%s' cannot train layer '%s': %s (layer '%s', neuron '%s'); use "
+                 "weight_trace: synapse (dense layers), or hard_reset_trace: ignore to accept the error", rule->info.name,
                  net->node[i].name, why, m->name, neuron->info.name);
     }
     return HK_OK;
@@ -197,7 +198,7 @@ hk_status hk_net_build(hk_net *net, const hk_net_spec *spec, hk_node *node, hk_p
     }
     if (spec->learn) HK_TRY(check_rule(net, e));
     if (net->plan.counts) HK_TRY(hk_infer_sums(net, e));
-    for (int32_t i = 0; i < net->n_node && net->plan.update_each_step; i++)
+    for (int32_t i = 0; i < net->n_node && net->plan.updates != HK_AT_END; i++)
         if (node[i].learnable) node[i].constant = false;     /* its weights move between steps */
     for (int32_t i = 0; i < net->n_node; i++) {
         hk_node *l = &node[i];

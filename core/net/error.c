@@ -50,8 +50,13 @@ void hk_loss_value(hk_net *net, int t)
         }
         net->result.loss += sum * weight(net);
     }
-    if (!last || !net->batch->label) return;
-    for (int b = 0; b < net->batch->n; b++) {
+    if (last) hk_count_correct(net);
+}
+
+void hk_count_correct(hk_net *net)
+{
+    const size_t c = (size_t)net->readout->out.shape.c;
+    for (int b = 0; net->batch->label && b < net->batch->n; b++) {
         const float *d = hk_net_output(net) + (size_t)b * c;
         size_t best = 0;
         for (size_t k = 1; k < c; k++)

@@ -156,13 +156,16 @@ hk_status hk_model_learn_step(hk_model *m, const void *frame, int32_t label, hk_
     HK_CHECK(e, !net->plan.adjoint && net->spec.objective.when == HK_EACH_STEP, HK_E_UNSUP,
              "rule '%s': a single step can be learned under an online rule with loss.when: step",
              net->spec.rule->info.name);
+    HK_CHECK(e, net->plan.updates != HK_AT_POINTS, HK_E_UNSUP,
+             "rule '%s': it chooses the steps of its updates itself; learn whole samples",
+             net->spec.rule->info.name);
     HK_CHECK(e, label >= 0 && label < net->readout->out.shape.c, HK_E_ARG,
              "label is %d, expected 0 to %d", (int)label, (int)net->readout->out.shape.c - 1);
     show(m, frame, label);
     m->stride = 0;
     hk_net_forward(net, ++m->t);
     hk_net_backward(net, m->t, m->t, true);
-    if (net->plan.update_each_step) hk_model_update(m);
+    if (net->plan.updates == HK_AT_EACH_STEP) hk_model_update(m);
     return HK_OK;
 }
 

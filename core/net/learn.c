@@ -79,7 +79,7 @@ void hk_net_update(hk_net *net)
     const hk_update *u = &net->update;
     const hk_kernels *k = net->spec.kernels;
     float scale = 1;
-    if (!net->plan.update_each_step) {
+    if (net->plan.updates == HK_AT_END) {
         if (++net->pending < u->accumulate) return;
         scale = 1.0f / (float)net->pending;
     }
@@ -155,8 +155,8 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
 {
     HK_CHECK(e, net->spec.learn, HK_E_ARG, "net: built for inference, cannot learn");
     HK_CHECK(e, batch->label || batch->target, HK_E_ARG, "batch: learning needs labels or targets");
-    HK_CHECK(e, !net->plan.update_each_step || net->update.accumulate <= 1, HK_E_UNSUP,
-             "rule '%s' updates at every step: accumulate is %d, expected 1",
+    HK_CHECK(e, net->plan.updates == HK_AT_END || net->update.accumulate <= 1, HK_E_UNSUP,
+             "rule '%s' updates within the sample: accumulate is %d, expected 1",
              net->spec.rule->info.name, (int)net->update.accumulate);
     HK_TRY(check_batch(net, batch, e));
     net->batch = batch;
@@ -164,9 +164,10 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     hk_net_begin(net);
     net->spec.rule->run(net, net->spec.rule_cfg);
     net->samples += net->spec.batch;
+    if (net->steps < net->spec.T) hk_count_correct(net);     /* the rule has left the sample */
     if (out) *out = net->result;
     if (!(net->result.loss - net->result.loss == 0)) return not_a_number(net, e);
-    if (!net->plan.update_each_step) hk_net_update(net);
+    if (net->plan.updates == HK_AT_END) hk_net_update(net);
     return check_parameters(net, e);
 }
 

@@ -140,6 +140,8 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
     for (int k = 0; k < HK_MAX_SLOT; k++)
         net->slot[k] = s->learn && s->optim && k < s->optim->n_slot
                        ? hk_take(m, HK_R_OPTIM, m->used[HK_R_PARAM]) : NULL;
+    net->rule_state = s->learn && net->plan.state
+                      ? hk_take(m, HK_R_BUFFER, (size_t)net->plan.state * sizeof(float)) : NULL;
     net->target = hk_take(m, HK_R_WORK, (size_t)net->readout->out.shape.c * sizeof(float));
 
     size_t work = 0;

@@ -27,6 +27,7 @@ void hk_net_begin(hk_net *net)
            net->base[HK_R_STATE] ? net->bytes[HK_R_STATE] : 0);
     hk_net_rest(net);
     net->result = (hk_result){ 0 };
+    net->steps = 0;
 }
 
 static void show_frame(hk_net *net, int t)
@@ -44,9 +45,12 @@ static int step_of(const hk_net *net, int t) { return net->phase == HK_SUMS ? 1 
 
 void hk_net_forward(hk_net *net, int t)
 {
+    if (!net->replay) net->steps = t;
     show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
         if (net->node[i].chain) hk_chain_forward(&net->node[i], step_of(net, t));
+    for (int32_t i = 0; i < net->n_node; i++)
+        if (net->node[i].ops->carry) net->node[i].ops->carry(&net->node[i], t);
     if (net->replay) return;
     if (net->phase != HK_SPIKES) hk_loss_value(net, t);
     if (net->phase != HK_SUMS) notify(net, t, HK_AFTER_FORWARD);
@@ -63,6 +67,7 @@ void hk_net_backward(hk_net *net, int t, int t0, bool error)
 
 void hk_net_forward_layers(hk_net *net)
 {
+    net->steps = net->spec.T;
     for (int t = 1; t <= net->spec.T; t++) show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
         for (int t = 1; t <= net->spec.T && net->node[i].chain; t++)
@@ -100,10 +105,15 @@ void hk_net_finish(hk_net *net)
         if (net->node[i].ops->finish) net->node[i].ops->finish(&net->node[i]);
 }
 
+void hk_net_drop(hk_net *net)
+{
+    if (net->bytes[HK_R_GRAD]) memset(net->base[HK_R_GRAD], 0, net->bytes[HK_R_GRAD]);
+}
+
 double hk_node_rate(const hk_node *l)
 {
-    if (!l->spikes) return 0;
+    if (!l->spikes || !l->net->steps) return 0;
     uint64_t n = 0;
     for (int32_t s = 0; s < l->shards; s++) n += l->spikes[s];
-    return (double)n / ((double)hk_map_floats(l) * l->net->spec.T);
+    return (double)n / ((double)hk_map_floats(l) * l->net->steps);
 }

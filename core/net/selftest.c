@@ -81,7 +81,7 @@ hk_status hk_model_self_sample(hk_model *m, int32_t k, hk_self_sample *out, hk_e
     out->membranes = out->spikes = HK_DIGEST;
     net->watch = watch;
     net->watch_self = &r;
-    if (!net->plan.update_each_step) net->spec.optim = NULL;
+    if (net->plan.updates == HK_AT_END) net->spec.optim = NULL;
     m->frame = m->image->self_frame[k];
     m->stride = 0;
     m->label = k % net->readout->out.shape.c;
@@ -93,7 +93,7 @@ hk_status hk_model_self_sample(hk_model *m, int32_t k, hk_self_sample *out, hk_e
     out->loss = hk_to_bits((float)result.loss);
     out->gradients = digest_params(net, true);
     first_values(net->param[0].n, net->param[0].g, out->gradient);
-    if (!net->plan.update_each_step) hk_net_update(net);
+    if (net->plan.updates == HK_AT_END) hk_net_update(net);
     out->weights = digest_params(net, false);
     first_values(net->param[0].n, net->param[0].w, out->weight);
     return HK_OK;

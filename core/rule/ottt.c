@@ -27,7 +27,7 @@ static hk_status plan_o(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_
 {
     HK_CHECK(e, net->spec.objective.when == HK_EACH_STEP, HK_E_UNSUP,
              "rule 'ottt_o': updates at every step, found loss.when: final; use ottt_a");
-    p->update_each_step = true;
+    p->updates = HK_AT_EACH_STEP;
     return plan_a(net, cfg, p, e);
 }
 

@@ -14,6 +14,7 @@ typedef struct hk_trace_cfg {
     float   head_trace;                  /* NaN: of the readout                 */
     int32_t bn_trace;                    /* 0 plain, 1 exact                    */
     int32_t hard_reset_trace;            /* 0 refuse, 1 ignore                  */
+    int32_t weight_trace;                /* 0 shared, 1 synapse                 */
 } hk_trace_cfg;
 
 #define HK_TRACE_ROWS(cfg)                                                                         \
@@ -28,11 +29,14 @@ typedef struct hk_trace_cfg {
       "batch norm's affine parameters: gradient of the instant, or filtered", "plain|exact" },     \
     { "hard_reset_trace", HK_ENUM, offsetof(cfg, trace.hard_reset_trace), 0, 0, 1, "1",            \
       "a weight trace that is wrong for the neuron (hard reset; clif): refuse, or ignore the error",  \
-      "refuse|ignore" }
+      "refuse|ignore" },                                                                            \
+    { "weight_trace", HK_ENUM, offsetof(cfg, trace.weight_trace), 0, 0, 1, "1",                    \
+      "one trace of an input for all outputs, or one per synapse (dense layers, any neuron, reset)", \
+      "shared|synapse" }
 
 static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 {
-    p->weight_trace = true;
+    p->weight_trace = c->weight_trace ? HK_TRACE_SYNAPSE : HK_TRACE_SHARED;
     p->bias_trace = c->bias_trace;
     p->first_layer_trace = c->first_layer_trace;
     p->head_trace = c->head_trace;

@@ -50,6 +50,20 @@ static hk_status each_slot(const hk_engine *g, hk_arrays *list, const char *file
     return HK_OK;
 }
 
+/* What the rule keeps from batch to batch, if it does. */
+static hk_status rule_state(const hk_engine *g, hk_arrays *list, const char *file, bool save, hk_error *e)
+{
+    static const char name[] = "rule.state";
+    const int64_t n = g->net.plan.state;
+    if (!g->net.rule_state) return HK_OK;
+    if (save) return hk_arrays_add(list, name, HK_DT_F32, 1, &n, g->net.rule_state, e);
+    const hk_array *a = hk_arrays_find(list, name);
+    HK_CHECK(e, a && a->dtype == HK_DT_F32 && a->rank == 1 && a->dim[0] == n, HK_E_FORMAT,
+             "%s: tensor '%s' of %lld floats is missing", file, name, (long long)n);
+    memcpy(g->net.rule_state, a->data, (size_t)n * sizeof(float));
+    return HK_OK;
+}
+
 /* A digest that does not depend on the order of the arrays. */
 static uint64_t digest(const hk_arrays *list)
 {
@@ -115,6 +129,7 @@ static hk_status save_into(const char *temp, const hk_engine *g, const hk_positi
     char path[HK_PATH];
     HK_TRY(hk_weights_collect(&g->net, weights, e));
     HK_TRY(each_slot(g, slots, "", true, e));
+    HK_TRY(rule_state(g, slots, "", true, e));
     HK_TRY(hk_run_path(temp, HK_CKPT_WEIGHTS, "", path, e));
     HK_TRY(hk_safetensors_write(path, weights, NULL, e));
     HK_TRY(hk_run_path(temp, OPTIMIZER, "", path, e));
@@ -200,6 +215,7 @@ static hk_status load_from(const char *folder, const json_t *j, hk_engine *g, hk
     HK_TRY(hk_run_path(folder, OPTIMIZER, "", path, e));
     HK_TRY(hk_safetensors_read(path, 0, slots, NULL, e));
     HK_TRY(each_slot(g, slots, path, false, e));
+    HK_TRY(rule_state(g, slots, path, false, e));
     HK_TRY(hk_run_path(folder, HK_CKPT_WEIGHTS, "", path, e));
     HK_TRY(hk_safetensors_read(path, 0, weights, NULL, e));
     HK_CHECK(e, !strcmp(sum, hex(digest(weights) + digest(slots), text)), HK_E_FORMAT,

@@ -52,7 +52,7 @@ static void look_at_step(void *self, hk_net *net, int t, hk_event what)
 hk_status hk_health_learn(hk_health *h, hk_net *net, const hk_batch *batch, hk_result *out,
                           hk_error *e)
 {
-    if (net->plan.update_each_step) {
+    if (net->plan.updates != HK_AT_END) {
         net->watch = look_at_step;
         net->watch_self = h;
         hk_status st = hk_net_learn(net, batch, out, e);
@@ -100,7 +100,7 @@ static void judge_gradients(hk_health *h, const hk_net *net)
     for (int32_t i = 0; i < h->n && net->plan.weights; i++) {
         const hk_node *l = &net->node[i];
         if (!weight_of(l) || h->gradient[i] >= FAINT * most) continue;
-        if (net->plan.update_each_step && h->gradient[i] <= 0) continue;     /* summed at the end */
+        if (net->plan.updates != HK_AT_END && h->gradient[i] <= 0) continue;     /* summed at the end */
         char *out = next_advice(h);
         if (out)
             hk_format(out, HK_HEALTH_TEXT,

@@ -83,7 +83,7 @@ static hk_status add_node(probe *p, const hk_node *l, hk_error *e)
         if (trace_of(l, HK_LEAK))
             HK_TRY(add(p, l->name, "trace_leak", l->out.shape, vector, at + TRACE_LEAK, e));
     }
-    if (weight_of(l) && plan->weights && !plan->adjoint)
+    if (weight_of(l) && plan->weights && !plan->adjoint && plan->weight_trace != HK_TRACE_SYNAPSE)
         HK_TRY(add(p, l->name, "trace_w", l->in[0].shape,
                    l->in[0].shape.flat || input_is_vector(p, l), at + TRACE_W, e));
     return HK_OK;

@@ -98,6 +98,7 @@ static hk_status learn(hki_trainer *t, const hk_loaded *got, double begun, hk_er
     net->update = t->s.recipe.optim.update;
     net->update.lr = (float)lr;
     net->update.accumulate = t->s.recipe.train.accumulate;
+    net->update.epoch = (int32_t)t->at.epoch;
     const hk_batch *batch = hk_feed_put(&t->s.feed, got, stream);
     HK_TRY(look ? hk_health_learn(&t->health, net, batch, &r, e) : hk_net_learn(net, batch, &r, e));
     double seconds = hk_seconds() - begun;

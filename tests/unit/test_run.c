@@ -240,6 +240,42 @@ static void resumed_often(void **state)
     same_run("whole", "often");
 }
 
+/* A rule that remembers: update points searched over the epochs, and a sample that ends early. */
+static void rule_resumes(void **state)
+{
+    static const char text[] =
+        "data: {name: digits, validation: 0.1}\n"
+        "encode: {name: rate}\n"
+        "net:\n"
+        "  layers:\n"
+        "    - {type: flatten, name: flat}\n"
+        "    - {type: synapse, name: syn1}\n"
+        "    - {type: dense, name: fc1, out: 10}\n"
+        "    - {type: spiking, name: lif1}\n"
+        "    - {type: readout, name: readout, kind: count}\n"
+        "neuron: {name: lif, convention: B, reset_amount: 0.5, surrogate: {name: gaussian}}\n"
+        "rule: {name: solsa, points: 3, period: 1}\n"
+        "loss: {name: mse, form: mean, divide_by_T: false}\n"
+        "optim: {name: rmsprop, lr: 0.0005}\n"
+        "train: {T: 6, batch: 256, epochs: 4, seed: 5}\n";
+    static const int64_t stops[] = { 3, 14, 20, 27, 40, 51 };
+    hk_error e;
+    (void)state;
+    good(hk_file_write("points.yaml", text, strlen(text), &e), &e);
+    remove_run("points");
+    remove_run("parts");
+    hk_train_opts o = options("points");
+    o.session.recipe = "points.yaml";
+    train(&o);
+    o.out = "parts";
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        stop_after(&o, stops[i]);
+        o.resume = true;
+    }
+    train(&o);
+    same_run("points", "parts");
+}
+
 /* A child trains; it is killed without warning, again and again, until it gets through. */
 static void killed(void **state)
 {
@@ -346,6 +382,7 @@ int main(void)
         cmocka_unit_test(broken_checkpoints),
         cmocka_unit_test(resumed_equals_whole),
         cmocka_unit_test(resumed_often),
+        cmocka_unit_test(rule_resumes),
         cmocka_unit_test(killed),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(not_a_number),
