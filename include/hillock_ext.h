@@ -273,10 +273,9 @@ struct hk_node {
     float              *trace[HK_MAX_LEARN][HK_MAX_STATE];
     float              *adjoint[HK_MAX_STATE], *spike_adjoint;
     float              *presynaptic;     /* weight trace [rows_in][C in]                           */
-    float              *total[HK_MAX_STATE][HK_MAX_STATE];   /* neurons, weight_trace per synapse: of     */
-    float              *drive[HK_MAX_STATE], *delta;         /* step t, see eligibility.c; [rows][C] each */
-    float              *sense[HK_MAX_SENSE];     /* filters: d y[t] / d parameter, [rows][C]; and, summed  */
-    double             *sense_sum[HK_MAX_SENSE]; /* over samples by who reads it, its gradient [H*W*C]     */
+    float              *told;            /* neurons, for traces per synapse: see eligibility.h     */
+    float              *sense;           /* filters: [n_sense][rows][C], d y[t] / d parameter, and */
+    double             *sense_sum;       /* [n_sense][H*W*C] the gradients, from who reads it      */
     int32_t             n_sense;
     void               *buf[8];          /* whatever else the layer took                           */
     float               decay;           /* leak of the memory fed, refreshed by prepare           */

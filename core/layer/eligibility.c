@@ -74,7 +74,7 @@ void hk_eligibility_bind(hk_node *l, hk_mem *m)
 HK_PART void advance_one(const hk_node *n, size_t row, size_t o, float x, const float *restrict w,
                          float *restrict trace)
 {
-    const float *restrict r = n->total[0][0] + row, *restrict g = n->drive[0] + row;
+    const float *restrict r = hk_told(n, 0) + row, *restrict g = hk_told(n, 1) + row;
     if (w)
         for (size_t k = 0; k < o; k++) trace[k] = r[k] * trace[k] + g[k] * (x * w[k]);
     else
@@ -89,8 +89,8 @@ HK_PART void advance_more(const hk_node *n, size_t row, size_t o, float x, const
         float v[HK_MAX_STATE];
         for (int j = 0; j < k; j++) v[j] = trace[(size_t)j * stride + q];
         for (int i = 0; i < k; i++) {
-            float sum = n->drive[i][row + q] * (w ? x * w[q] : x);
-            for (int j = 0; j < k; j++) sum += n->total[i][j][row + q] * v[j];
+            float sum = hk_told(n, k * k + i)[row + q] * (w ? x * w[q] : x);
+            for (int j = 0; j < k; j++) sum += hk_told(n, i * k + j)[row + q] * v[j];
             trace[(size_t)i * stride + q] = sum;
         }
     }
@@ -133,7 +133,7 @@ HK_CLONES static void advance_lines(const pass *p, size_t lo, size_t hi)
             if (late) late[at] = now;
             advance(l->memory, b * o, o, x, NULL, (float *)l->buf[WEIGHT] + at * o, stride);
             for (int q = 0; q < HK_MAX_SENSE && l->buf[FILTER + q]; q++)
-                advance(l->memory, b * o, o, l->from[0]->sense[q][at], l->args.w + i * o,
+                advance(l->memory, b * o, o, l->from[0]->sense[(size_t)q * stride / o + at], l->args.w + i * o,
                         (float *)l->buf[FILTER + q] + at * o, stride);
         }
 }
@@ -180,12 +180,12 @@ HK_CLONES static void gradient_lines(const pass *p, size_t lo, size_t hi)
     for (size_t b = 0; b < batch(l); b++)
         for (size_t i = lo; i < hi; i++) {
             const size_t at = b * n + i;
-            const float *restrict d = l->memory->delta + b * o;
+            const float *restrict d = hk_told_delta(l->memory) + b * o;
             const float *restrict e = (const float *)l->buf[WEIGHT] + at * o;
             float *restrict dw = p->dw + i * o;
             for (size_t k = 0; k < o; k++) dw[k] += d[k] * e[k];
             for (int q = 0; q < HK_MAX_SENSE && l->buf[FILTER + q]; q++)
-                l->from[0]->sense_sum[q][i] +=
+                l->from[0]->sense_sum[(size_t)q * n + i] +=
                     (double)dot(o, d, (const float *)l->buf[FILTER + q] + at * o);
         }
 }
@@ -209,6 +209,6 @@ void hk_eligibility_gradient(hk_node *l, float *dw)
 void hk_eligibility_bias(const hk_node *l, const hk_tile *a, float *out)
 {
     const size_t first = a->row * outputs(l), n = a->rows * outputs(l);
-    const float *d = l->memory->delta + first, *b = (const float *)l->buf[BIAS] + first;
+    const float *d = hk_told_delta(l->memory) + first, *b = (const float *)l->buf[BIAS] + first;
     for (size_t i = 0; i < n; i++) out[i] = d[i] * b[i];
 }

@@ -9,6 +9,20 @@
 
 #include "hillock_ext.h"
 
+/* What a spiking layer of k states tells the weights in front of it at each step, in node->told: k k + k + 1
+ * arrays [rows][C]. Number i k + j: d state_i[t] / d state_j[t-1], own spike included if the rule keeps
+ * the reset; k k + i: d state_i[t] / d x[t]; the last: the error at the membrane. */
+static inline int hk_tells(const hk_node *l)
+{
+    const int k = l->spec->neuron->n_state;
+    return k * k + k + 1;
+}
+static inline float *hk_told(const hk_node *l, int array)
+{
+    return l->told + (size_t)array * l->rows * (size_t)l->out.shape.c;
+}
+static inline float *hk_told_delta(const hk_node *l) { return hk_told(l, hk_tells(l) - 1); }
+
 /* Whether the rule gives layer l, weights or a filter in front of them, traces per synapse. */
 bool      hk_eligible(const hk_node *l);
 /* E_UNSUP names what is between the weights and one spiking layer of their own. */

@@ -128,17 +128,6 @@ static hk_status check_weight_trace(const hk_node *l, hk_error *e)
     return HK_OK;
 }
 
-/* What the weights in front need to keep a trace for each synapse. */
-static void take_totals(hk_node *l, hk_mem *m, size_t bytes)
-{
-    const int k = hk_neuron_of(l)->n_state;
-    for (int i = 0; i < k; i++) {
-        l->drive[i] = hk_take(m, HK_R_STATE, bytes);
-        for (int j = 0; j < k; j++) l->total[i][j] = hk_take(m, HK_R_STATE, bytes);
-    }
-    l->delta = hk_take(m, HK_R_STATE, bytes);
-}
-
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 {
     HK_TRY(check_wishes(l, e));
@@ -160,7 +149,8 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
         l->adjoint[i] = adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
     }
     l->spike_adjoint = adjoint && l->net->plan.reset_grad ? hk_take(m, HK_R_STATE, bytes) : NULL;
-    if (l->from[0] && l->from[0]->ops->operations && hk_eligible(l->from[0])) take_totals(l, m, bytes);
+    const bool tells = l->from[0] && l->from[0]->ops->operations && hk_eligible(l->from[0]);
+    l->told = tells ? hk_take(m, HK_R_STATE, (size_t)hk_tells(l) * bytes) : NULL;
     l->spikes = hk_take(m, HK_R_STATE, (size_t)l->shards * sizeof(uint64_t));
     hk_counts_bind(l, m);
     l->scratch = hk_spiking_scratch(nn);

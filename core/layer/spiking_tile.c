@@ -5,6 +5,8 @@
  */
 #include "spiking.h"
 
+#include "eligibility.h"
+
 #include <string.h>
 
 #include "counts.h"
@@ -121,19 +123,18 @@ HK_PART void add_reset(const hk_node *l, const hk_tile *a, const work *w, int p)
     }
 }
 
-/* For the weights in front, see eligibility.c: J + e phi, with phi of the step before (kept), and i. */
-HK_PART void write_totals(const hk_node *l, const hk_tile *a, const work *w, bool kept)
+/* For the weights in front: J + e phi, with phi of the step before (kept), and i. */
+HK_PART void tell(const hk_node *l, const hk_tile *a, const work *w, bool kept)
 {
+    const int k = hk_neuron_of(l)->n_state;
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
-    for (int i = 0; i < hk_neuron_of(l)->n_state; i++) {
-        memcpy(l->drive[i] + first, w->local.input[i], n * sizeof(float));
-        for (int j = 0; j < hk_neuron_of(l)->n_state; j++) {
-            float *restrict r = l->total[i][j] + first;
-            memcpy(r, w->local.jac[i][j], n * sizeof(float));
-            if (!kept || j) continue;
-            const float *restrict e = w->local.spike[i], *restrict phi = w->phi;
-            for (size_t q = 0; q < n; q++) r[q] += e[q] * phi[q];
-        }
+    for (int i = 0; i < k; i++) {
+        memcpy(hk_told(l, k * k + i) + first, w->local.input[i], n * sizeof(float));
+        for (int j = 0; j < k; j++) memcpy(hk_told(l, i * k + j) + first, w->local.jac[i][j], n * sizeof(float));
+        if (!kept) continue;
+        float *restrict r = hk_told(l, i * k) + first;
+        const float *restrict e = w->local.spike[i], *restrict phi = w->phi;
+        for (size_t q = 0; q < n; q++) r[q] += e[q] * phi[q];
     }
 }
 
@@ -176,12 +177,12 @@ HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
     prefetch_next(l, a, w.step.prev, w.step.n);
     w.step.x = a->x[0];
     read_spikes(l, a, a->t - 1, w.spike);
-    bool any = l->delta != NULL;
+    bool any = l->told != NULL;
     for (int p = 0; p < nn->n_learn; p++) any |= l->trace[p][0] != NULL;
     if (any) nn->local(&w.step, &w.local, l->spec->neuron_cfg);
     const bool kept = any && l->net->plan.trace_reset && a->t > 1;       /* at rest nothing fires */
     if (kept) surrogate_at(l, &w, w.step.prev[0]);
-    if (l->delta) write_totals(l, a, &w, kept);
+    if (l->told) tell(l, a, &w, kept);
     for (int p = 0; p < nn->n_learn; p++) {
         if (!l->trace[p][0]) continue;
         if (kept) add_reset(l, a, &w, p);
@@ -219,7 +220,7 @@ HK_PART void online(hk_node *l, const hk_tile *a, work *w)
     const float scale = l->out.scale;
     for (size_t i = 0; i < n; i++) d[i] = scale * dy[i] * phi[i];
     watch_delta(l, a, n, d);
-    if (l->delta) memcpy(l->delta + first, d, n * sizeof *d);
+    if (l->told) memcpy(hk_told_delta(l) + first, d, n * sizeof *d);
     for (int p = 0; p < nn->n_learn; p++) {
         if (!l->trace[p][0]) continue;
         const float *restrict eps = l->trace[p][0] + first;

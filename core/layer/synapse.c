@@ -44,10 +44,16 @@ static const hk_field fields[] = {
 };
 
 enum { ALPHA, BETA, LEARNED };           /* param, sum */
-enum { OWN, FED = LEARNED };             /* buf: A and Q; A~ and Q~ */
+enum { OWN, FED };                       /* buf: A and then Q; A~, Q~ */
 
 static const synapse_cfg *cfg_of(const hk_node *l) { return l->spec->cfg; }
 static size_t channels(const hk_node *l) { return (size_t)l->out.shape.c; }
+
+/* A or Q. */
+static float *own(const hk_node *l, int p)
+{
+    return (float *)l->buf[OWN] + (size_t)p * l->rows * channels(l);
+}
 
 static bool learns(const hk_node *l)
 {
@@ -118,18 +124,16 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     take_parameters(l, m);
     const bool adjoint = l->net->plan.adjoint;
     const size_t bytes = l->rows * channels(l) * sizeof(float);
+    l->buf[OWN] = learns(l) && !adjoint ? hk_take(m, HK_R_STATE, LEARNED * bytes) : NULL;
     for (int p = 0; p < LEARNED; p++) {
         const size_t sums = (size_t)l->shards * l->param[p]->n * sizeof(double);
         l->sum[p] = learns(l) ? hk_take(m, HK_R_STATE, sums) : NULL;
-        l->buf[OWN + p] = learns(l) && !adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
         l->buf[FED + p] = learns(l) && hk_weighted_traced(l) ? hk_take(m, HK_R_STATE, bytes) : NULL;
     }
     l->n_sense = per_synapse(l) ? LEARNED : 0;
-    for (int p = 0; p < l->n_sense; p++) {
-        const size_t lines = l->rows / (size_t)l->net->spec.batch * channels(l);
-        l->sense[p] = l->buf[OWN + p];
-        l->sense_sum[p] = hk_take(m, HK_R_STATE, lines * sizeof(double));
-    }
+    const size_t lines = l->rows / (size_t)l->net->spec.batch * channels(l);
+    l->sense = l->n_sense ? l->buf[OWN] : NULL;
+    l->sense_sum = l->n_sense ? hk_take(m, HK_R_STATE, LEARNED * lines * sizeof(double)) : NULL;
     l->adjoint[0] = l->net->spec.learn && adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
     l->scratch = 3;
     return HK_OK;
@@ -167,7 +171,7 @@ HK_PART void filter(size_t n, const float *restrict k, const float *restrict x, 
 HK_PART void advance(const hk_node *l, const hk_tile *a, rows r, const float *before)
 {
     if (!l->buf[OWN]) return;
-    float *A = (float *)l->buf[OWN + ALPHA] + r.first, *Q = (float *)l->buf[OWN + BETA] + r.first;
+    float *A = own(l, ALPHA) + r.first, *Q = own(l, BETA) + r.first;
     if (!remembers(l)) {
         memcpy(A, before, r.n * sizeof *A);
         memcpy(Q, a->x[0], r.n * sizeof *Q);
@@ -217,7 +221,7 @@ HK_PART void sum_up(hk_node *l, const hk_tile *a, size_t n, int p, const float *
 HK_PART void online(hk_node *l, const hk_tile *a, rows r)
 {
     for (int p = 0; p < LEARNED && l->sum[p] && !l->n_sense; p++) {
-        const float *factor = l->buf[FED] ? l->buf[FED + p] : l->buf[OWN + p];
+        const float *factor = l->buf[FED] ? l->buf[FED + p] : own(l, p);
         sum_up(l, a, r.n, p, a->dy, factor + r.first);
     }
     send_down(a, r, a->dy);
@@ -246,7 +250,7 @@ HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
 static void gather(hk_node *l, int p, size_t lines)
 {
     const size_t n = l->param[p]->n;
-    double *sum = l->sense_sum[p];
+    double *sum = l->sense_sum + (size_t)p * lines;
     for (size_t i = 0; i < lines; i++) l->sum[p][i % n] += sum[i];
     memset(sum, 0, lines * sizeof *sum);
 }
