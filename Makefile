@@ -3,11 +3,12 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 BENCH ?=
+PEERS ?= step
 BUILD := build/release
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
-.PHONY: all test demo firmware bench check fuzz format install clean help deps
+.PHONY: all test demo firmware bench peers check fuzz format install clean help deps
 
 all: deps               ## build libraries, command and tests into build/release
 	@test -f $(BUILD)/build.ninja || cmake --preset release
@@ -26,6 +27,9 @@ firmware: all           ## build the microcontroller demo for every board and ru
 
 bench: all              ## measure the kernels on this machine (BENCH="arguments")
 	@$(BUILD)/hillock bench $(BENCH)
+
+peers: all              ## compare with PyTorch, SpikingJelly and snnTorch (PEERS="arguments"; installs a few GB)
+	@HILLOCK=$(abspath $(BUILD)/hillock) bench/peers/run.sh $(PEERS)
 
 check: deps             ## unit tests under the address, undefined and thread sanitizers
 	@tools/sanitize.sh asan tsan

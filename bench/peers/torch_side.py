@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the PyTorch sides share: batch, weights, one training step, options.
+
+A side module has  build(case, rule, options, weights) -> (named, loss): named maps Hillock's names to the
+parameters, loss(x, label) gives the loss after all gradients have been added.
+Options: compile (torch.compile), bf16 (autocast).
+"""
+import contextlib
+import importlib
+import time
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+
+from nets import MOMENTUM, RATE, SLOPE
+
+torch._dynamo.config.recompile_limit = 256          # one form per shape of layer
+
+
+class Spike(torch.autograd.Function):
+    """1 where z >= 0; the derivative is that of a sigmoid."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return (z >= 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z,) = ctx.saved_tensors
+        p = torch.sigmoid(SLOPE * z)
+        return g * (SLOPE * p * (1.0 - p))
+
+
+def standardized(w, gain):
+    """gain (w - mean) / sqrt(n var + 1e-4) per output, n inputs, var unbiased."""
+    n = w[0].numel()
+    var, mean = torch.var_mean(w, dim=(1, 2, 3), keepdim=True)
+    return gain.view(-1, 1, 1, 1) * (w - mean) / torch.sqrt(n * var + 1e-4)
+
+
+def read_batch(path):
+    with np.load(path) as file:
+        x, label = torch.from_numpy(file["x"]), torch.from_numpy(file["label"]).long()
+    return x.contiguous(memory_format=torch.channels_last), label
+
+
+def parameters(weights):
+    """Name to parameter or, for running statistics, tensor. Leaks and thresholds are constants here."""
+    named = {}
+    for name, value in weights.items():
+        if name.endswith((".leak", ".threshold")):
+            continue
+        value = torch.from_numpy(value)
+        if value.dim() == 4:
+            value = value.contiguous(memory_format=torch.channels_last)
+        named[name] = value if "running_" in name else torch.nn.Parameter(value)
+    return named
+
+
+def learned(named):
+    return {k: p for k, p in named.items() if isinstance(p, torch.nn.Parameter)}
+
+
+def maybe_compile(function, options):
+    return torch.compile(function, dynamic=False) if options.get("compile") else function
+
+
+class Trainer:
+    """One contestant: a net that learns one batch. job is what measure.py wrote; with a path in
+    "gradients", loss and gradients of the first weights go there."""
+
+    def __init__(self, case, job):
+        torch.manual_seed(1)
+        options = job["options"]
+        self.x, self.label = read_batch(job["data"])
+        side = importlib.import_module(job["side"])
+        self.named, self.loss = side.build(case, job["rule"], options, load_file(job["weights"]))
+        self.named = learned(self.named)
+        self.optimizer = torch.optim.SGD(self.named.values(), lr=RATE, momentum=MOMENTUM, fused=True)
+        self.precision = contextlib.nullcontext
+        if options.get("bf16"):
+            self.precision = lambda: torch.autocast("cpu", torch.bfloat16)
+        if job["gradients"]:
+            self.save_gradients(job["gradients"])
+
+    def gradients(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.precision():
+            return self.loss(self.x, self.label)
+
+    def save_gradients(self, path):
+        loss = float(self.gradients())
+        found = {k: p.grad.float().numpy() for k, p in self.named.items()}
+        np.savez(path, loss=loss, **found)
+
+    def step(self):
+        begun = time.perf_counter()
+        loss = self.gradients()
+        self.optimizer.step()
+        return {"seconds": time.perf_counter() - begun, "loss": float(loss)}
