@@ -25,6 +25,7 @@ OURS = (
     Variant("hillock bptt", "ours", "bptt", ("rule=bptt",), quick=True),
     Variant("hillock ottt", "ours", "ottt", (OTTT,), quick=True),
     Variant("hillock stop", "ours", "", ("rule=stop",), quick=True),
+    Variant("hillock stop, bf16", "ours", "", ("rule=stop", "train.precision=bf16")),
     Variant("hillock stop, compact", "ours", "", ("rule=stop", *COMPACT)),
     Variant("hillock stop, last step", "ours", "", ("rule=stop", *FINAL)),
     Variant("hillock stop, last step, compact", "ours", "", ("rule=stop", *FINAL, *COMPACT)),
