@@ -7,31 +7,18 @@ those of training; the held-out tenth is measured after each epoch.
     bench/peers/run.sh accuracy --data data/fashion_mnist --goal 0.9
 """
 import argparse
-import gzip
 import json
 import os
 import subprocess
 import tempfile
 import time
 
-import numpy as np
-
 import ours
+from fashion import MEAN, STD, images
 from nets import CASES, recipe
 
 CASE = CASES["fashion"]
-MEAN, STD, HELD, RATE, DECAY = 0.286, 0.353, 0.1, 0.1, 5e-4
-
-
-def images(folder):
-    """x [N,1,28,28] as the recipe normalises it, label [N]."""
-    found = []
-    for name, head in (("train-images-idx3-ubyte", 16), ("train-labels-idx1-ubyte", 8)):
-        path = os.path.join(folder, name)
-        opener = gzip.open if not os.path.exists(path) else open
-        with opener(path if opener is open else path + ".gz", "rb") as f:
-            found.append(np.frombuffer(f.read(), np.uint8, offset=head))
-    return ((found[0].reshape(-1, *CASE.shape) / 255 - MEAN) / STD).astype("f4"), found[1].astype("i8")
+HELD, RATE, DECAY = 0.1, 0.1, 5e-4
 
 
 def hillock(options, rule):
@@ -60,12 +47,13 @@ def pytorch(options, compiled):
     import torch.nn.functional as F
     from safetensors.numpy import load_file
     import plain_bptt
-    from torch_side import learned, maybe_compile, parameters
+    from torch_side import constants, learned, maybe_compile, parameters
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        p = parameters(load_file(ours.Folder(folder, CASE).weights))
+        first = load_file(ours.Folder(folder, CASE).weights)
+    p, neurons = parameters(first), constants(first)
     lif = plain_bptt.lif_traced if compiled else plain_bptt.LifLoop.apply
-    run = maybe_compile(lambda x, y: F.cross_entropy(plain_bptt.forward(x, p, CASE, lif), y.repeat(CASE.T)),
+    run = maybe_compile(lambda x, y: F.cross_entropy(plain_bptt.forward(x, p, neurons, CASE, lif), y.repeat(CASE.T)),
                         {"compile": compiled})
     x, y = map(torch.from_numpy, images(options.data))
     shuffle = torch.Generator().manual_seed(options.seed)
@@ -83,7 +71,7 @@ def pytorch(options, compiled):
         right = 0
         with torch.inference_mode():
             for i in val.split(CASE.batch):
-                z = plain_bptt.forward(x[i], p, CASE, lif, training=False)
+                z = plain_bptt.forward(x[i], p, neurons, CASE, lif, training=False)
                 right += int((z.unflatten(0, (CASE.T, -1)).sum(0).argmax(1) == y[i]).sum())
         return right / held
 

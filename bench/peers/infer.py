@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+import fashion
 import report
 from measure import in_turns
 from ours import Folder
@@ -30,7 +31,9 @@ def differs(mine, theirs):
 def infer(case, options, scratch):
     images = None
     at = replace(case, T=(options.steps or [4])[0], batch=1)
-    if options.images:
+    if options.images and os.path.isdir(options.images):
+        images = fashion.images(options.images, "t10k")[0][:1]
+    elif options.images:
         with np.load(options.images) as file:
             images = file["x"][:1]
     folder = Folder(os.path.join(scratch, "infer"), at, options.weights, images)

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 import plain_bptt
 import spikingjelly_net
 from nets import Case, Layer
-from torch_side import maybe_compile, parameters, read_batch
+from torch_side import constants, maybe_compile, parameters, read_batch
 
 
 def folded(case, p):
@@ -35,20 +35,20 @@ def folded(case, p):
 
 
 class Frozen(torch.nn.Module):
-    def __init__(self, case, constants):
+    def __init__(self, case, values, neurons):
         super().__init__()
-        self.case, self.names = case, list(constants)
-        for name, value in constants.items():
+        self.case, self.names, self.neurons = case, list(values), neurons
+        for name, value in values.items():
             self.register_buffer(name.replace(".", "_"), value)
 
     def forward(self, x, spikes=None):
         p = {name: getattr(self, name.replace(".", "_")) for name in self.names}
-        z = plain_bptt.forward(x, p, self.case, training=False, spikes=spikes)
+        z = plain_bptt.forward(x, p, self.neurons, self.case, training=False, spikes=spikes)
         return z.unflatten(0, (self.case.T, -1)).sum(0)
 
 
 def plain(case, weights):
-    net = Frozen(*folded(case, parameters(weights))).eval()
+    net = Frozen(*folded(case, parameters(weights)), constants(weights)).eval()
 
     def spikes(x):
         found = []

@@ -6,16 +6,16 @@ that keeps the membranes alone."""
 import torch
 import torch.nn.functional as F
 
-from nets import LEAK, SLOPE, THRESHOLD
-from torch_side import Spike, maybe_compile, parameters, standardized
+from nets import SLOPE
+from torch_side import Spike, constants, maybe_compile, parameters, standardized
 
 
-def lif_traced(scale, *currents):
+def lif_traced(scale, leak, threshold, *currents):
     v, out = 0.0, []
     for x in currents:
-        u = LEAK * v + x
-        s = Spike.apply(u - THRESHOLD)
-        v = u - THRESHOLD * s.detach()
+        u = leak * v + x
+        s = Spike.apply(u - threshold)
+        v = u - threshold * s.detach()
         out.append(s * scale)
     return torch.cat(out)
 
@@ -24,27 +24,27 @@ class LifLoop(torch.autograd.Function):
     """The same with U kept for backward: dU[t] = phi dE/ds[t] + leak dU[t+1], dx[t] = dU[t]."""
 
     @staticmethod
-    def forward(ctx, scale, *currents):
+    def forward(ctx, scale, leak, threshold, *currents):
         u, out, v = [], [], None
         for x in currents:
-            u.append(x.clone() if v is None else torch.add(x, v, alpha=LEAK))
-            s = (u[-1] >= THRESHOLD).to(x.dtype)
-            v = torch.sub(u[-1], s, alpha=THRESHOLD)
+            u.append(x.clone() if v is None else torch.add(x, v, alpha=leak))
+            s = (u[-1] >= threshold).to(x.dtype)
+            v = torch.sub(u[-1], s, alpha=threshold)
             out.append(s.mul_(scale))
         ctx.save_for_backward(*u)
-        ctx.scale = scale
+        ctx.numbers = scale, leak, threshold
         return torch.cat(out)
 
     @staticmethod
     def backward(ctx, g):
-        u = ctx.saved_tensors
+        u, (scale, leak, threshold) = ctx.saved_tensors, ctx.numbers
         dx, du = [None] * len(u), None
         for t, g_t in reversed(list(enumerate(g.chunk(len(u))))):
-            p = torch.sub(u[t], THRESHOLD).mul_(SLOPE).sigmoid_()
-            d = (p - p * p).mul_(SLOPE * ctx.scale).mul_(g_t)
-            du = d if du is None else d.add_(du, alpha=LEAK)
+            p = torch.sub(u[t], threshold).mul_(SLOPE).sigmoid_()
+            d = (p - p * p).mul_(SLOPE * scale).mul_(g_t)
+            du = d if du is None else d.add_(du, alpha=leak)
             dx[t] = du
-        return (None, *dx)
+        return (None, None, None, *dx)
 
 
 def norm(frames, p, name, training):
@@ -58,8 +58,9 @@ def weight(p, l):
     return standardized(w, p[l.name + ".gain"]) if l.standardize else w
 
 
-def forward(x, p, case, lif=lif_traced, training=True, spikes=None):
-    """Logits [T*B, classes]. spikes, a list, gets the output of each neuron over its scale."""
+def forward(x, p, neurons, case, lif=lif_traced, training=True, spikes=None):
+    """Logits [T*B, classes]. neurons: leaks and thresholds by name. spikes, a list, gets the output of each
+    neuron over its scale."""
     T, frames = case.T, None                 # frames: currents of a neuron, one tensor per step
     for l in case.layers:
         if l.kind == "conv":
@@ -68,7 +69,7 @@ def forward(x, p, case, lif=lif_traced, training=True, spikes=None):
         elif l.kind == "norm":
             frames = norm(frames, p, l.name, training)
         elif l.kind == "spike":
-            x = lif(l.scale, *(frames * T if len(frames) < T else frames))
+            x = lif(l.scale, *neurons[l.name], *(frames * T if len(frames) < T else frames))
             if spikes is not None:
                 spikes.append(x / l.scale)
         elif l.kind == "pool":
@@ -83,11 +84,11 @@ def forward(x, p, case, lif=lif_traced, training=True, spikes=None):
 
 
 def build(case, rule, options, weights):
-    p = parameters(weights)
+    p, neurons = parameters(weights), constants(weights)
     lif = lif_traced if options.get("compile") else LifLoop.apply
 
     def whole(x, label):
-        return F.cross_entropy(forward(x, p, case, lif).float(), label.repeat(case.T))
+        return F.cross_entropy(forward(x, p, neurons, case, lif).float(), label.repeat(case.T))
 
     run = maybe_compile(whole, options)
 

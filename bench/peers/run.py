@@ -119,7 +119,7 @@ def arguments():
     p.add_argument("--steps", type=lambda s: [int(t) for t in s.split(",")], metavar="T,T",
                    help="numbers of steps for memory and scaling")
     p.add_argument("--weights", help="infer: trained weights, safetensors (the first weights)")
-    p.add_argument("--images", metavar="X.npz", help="infer: array x of samples (noise)")
+    p.add_argument("--images", help="infer: an .npz whose x has a sample, or the folder of Fashion-MNIST (noise)")
     p.add_argument("--out", default=os.path.join(HERE, "results"), help="folder of the results")
     options = p.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)
@@ -139,7 +139,10 @@ def main():
         for name in (options.case or default).split(","):
             with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
                 case = replace(CASES[name], batch=options.batch or CASES[name].batch)
-                failed |= not COMMANDS[command](case, options, scratch)
+                try:
+                    failed |= not COMMANDS[command](case, options, scratch)
+                except Failed as why:
+                    sys.exit("%s, %s: %s" % (command, name, why))
     sys.exit(failed)
 
 

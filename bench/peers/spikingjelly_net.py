@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
 from spikingjelly.activation_based.functional.net_config import detach_net
 
-from nets import LEAK, SLOPE, THRESHOLD
-from torch_side import maybe_compile
+from nets import SLOPE
+from torch_side import constants, maybe_compile
 
-NEURON = dict(tau=1 / (1 - LEAK), decay_input=False, v_threshold=THRESHOLD, v_reset=None, detach_reset=True)
+NEURON = dict(decay_input=False, v_reset=None, detach_reset=True, surrogate_function=surrogate.Sigmoid(SLOPE))
 
 
 class Scale(nn.Module):
@@ -51,10 +51,11 @@ def module(l, channels, mode):
 
 def modules(case, mode, spiking, weights):
     """Named modules in order, with the weights."""
-    out, channels = [], case.shape[0]
+    out, channels, neurons = [], case.shape[0], constants(weights)
     for l in case.layers:
         if l.kind == "spike":
-            out.append((l.name, spiking(**NEURON, surrogate_function=surrogate.Sigmoid(SLOPE), step_mode=mode)))
+            leak, threshold = neurons[l.name]
+            out.append((l.name, spiking(tau=1 / (1 - leak), v_threshold=threshold, **NEURON, step_mode=mode)))
             if l.scale != 1:
                 out.append((l.name + "_scale", Scale(l.scale)))
             continue

@@ -47,7 +47,7 @@ def read_batch(path):
 
 
 def parameters(weights):
-    """Name to parameter or, for running statistics, tensor. Leaks and thresholds are constants here."""
+    """Name to parameter or, for running statistics, tensor. Leaks and thresholds are constants."""
     named = {}
     for name, value in weights.items():
         if name.endswith((".leak", ".threshold")):
@@ -57,6 +57,12 @@ def parameters(weights):
             value = value.contiguous(memory_format=torch.channels_last)
         named[name] = value if "running_" in name else torch.nn.Parameter(value)
     return named
+
+
+def constants(weights):
+    """Name of a neuron layer to its leak and threshold, one each per layer."""
+    return {k[:-5]: (float(v[0]), float(weights[k[:-5] + ".threshold"][0])) for k, v in weights.items()
+            if k.endswith(".leak")}
 
 
 def learned(named):
