@@ -70,7 +70,7 @@ static hk_status make_batch(hk_bench_case *b, hk_error *e)
 }
 
 /* Shape and classes where the recipe leaves them to its data set. */
-static hk_status ask_data(const hk_recipe *r, hk_shape *shape, int32_t *classes, hk_error *e)
+static hk_status ask_data(hk_recipe *r, hk_shape *shape, int32_t *classes, hk_error *e)
 {
     *shape = r->data.shape;
     *classes = r->data.classes;
@@ -80,6 +80,7 @@ static hk_status ask_data(const hk_recipe *r, hk_shape *shape, int32_t *classes,
     HK_TRY(hk_data_open(&d, r->data.ops, &cfg, e));
     *shape = d.shape;
     *classes = d.n_class;
+    if (!r->data.steps) r->data.steps = d.steps;
     hk_data_close(&d);
     return HK_OK;
 }

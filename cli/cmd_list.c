@@ -26,14 +26,6 @@ static const char *const table_names[] = { "data", "loss", "optim", "optim.sched
                                            "data.augment" };
 static const char section[] = "section";
 
-/* Fields that recipes write as a list, mean0 and the like, have no key of their own. */
-static bool is_key(const hk_info *m, const hk_field *f)
-{
-    const char last = f->name[strlen(f->name) - 1];
-    return m != &hk_augment_info ||
-           !(strcmp(f->name, "n_mean") == 0 || (last >= '0' && last <= '9'));
-}
-
 /* A family of the registry, or, behind the last one, the sections. */
 static int n_families(void) { return HK_FAMILIES + 1; }
 static const char *family_name(int f)
@@ -97,7 +89,6 @@ static void text_member(int f, int i, bool keys)
     for (int k = 0; keys && k < m->n_fields; k++) {
         const hk_field *field = &m->fields[k];
         const char *unit = unit_of(field);
-        if (!is_key(m, field)) continue;
         printf("      %-20s %-10s %s%s%s; %s\n", field->name, default_of(field, def, sizeof def),
                range_of(field, range, sizeof range), *unit ? " " : "", unit, field->help);
     }
@@ -113,7 +104,6 @@ static void markdown_member(int f, int i)
     printf("\n| key | default | range | unit | |\n|---|---|---|---|---|\n");
     for (int k = 0; k < m->n_fields; k++) {
         const hk_field *field = &m->fields[k];
-        if (!is_key(m, field)) continue;
         printf("| `%s` | `%s` | %s | %s | %s |\n", field->name, default_of(field, def, sizeof def),
                range_of(field, range, sizeof range), unit_of(field), field->help);
     }
@@ -163,7 +153,6 @@ static void json_member(int f, int i)
     hk_cli_json(stdout, m->source ? m->source : "");
     printf(", \"keys\": [");
     for (int k = 0, n = 0; k < m->n_fields; k++) {
-        if (!is_key(m, &m->fields[k])) continue;
         printf("%s", n++ ? ", " : "");
         json_field(&m->fields[k]);
     }

@@ -6,7 +6,7 @@
 #include "plan.h"
 
 #include "base/alloc.h"
-#include "recipe/number.h"
+#include "io/number.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -429,6 +429,9 @@ typedef struct hk_batch {
     void          *self;
     const int32_t *label;                /* [n], or NULL                                           */
     const float   *target;               /* [T][batch][C], or NULL                                 */
+    const int32_t *length;               /* [n] steps that each sample has, 1..T; NULL: all T. After
+                                            its end a sample is silent: no spike, loss or error    */
+    bool           open;                 /* a sample without an end, see hk_stream_*               */
 } hk_batch;
 
 typedef struct hk_result {
@@ -465,15 +468,35 @@ struct hk_net {
     int64_t      updates;                /* optimizer steps so far                                 */
     int32_t      pending;                /* batches accumulated since                              */
     int64_t      samples;                /* batches begun, for dropout's random stream             */
+    int64_t      live;                   /* steps so far of all samples of this batch              */
     bool         training;               /* batch statistics and dropout                           */
     bool         replay;                 /* this step runs again: what it counts is counted        */
     const hk_batch *batch;
-    int32_t      steps;                  /* run forward since hk_net_begin: T, unless the rule stops early */
+    int32_t      steps;                  /* run forward since hk_net_begin; fewer than T if the rule stops early */
     int32_t      t0;                     /* first step of the window being swept backwards         */
     hk_result    result;
     hk_watch    *watch;
     void        *watch_self;
 };
+
+/* Steps that sample b of the batch has: 0 for padding. */
+static inline int32_t hk_steps_of(const hk_net *net, int32_t b)
+{
+    const hk_batch *in = net->batch;
+    return b >= in->n ? 0 : in->open ? INT32_MAX : in->length ? in->length[b] : net->spec.T;
+}
+
+/* Whether samples of this batch end before T, or are padding from the start: else all rows count. */
+static inline bool hk_ragged(const hk_net *net)
+{
+    return net->batch->length || net->batch->n < net->spec.batch;
+}
+
+/* Samples that have a step t, and the largest number of steps. */
+int32_t hk_net_live(const hk_net *net, int t);
+int32_t hk_net_steps(const hk_net *net);
+/* Whether t is the last step of some sample: then a final loss enters there. */
+bool    hk_net_ends(const hk_net *net, int t);
 
 /* Upper bound on the parameters of a spec: the length of the array that hk_net_build wants. */
 int32_t hk_net_max_param(const hk_net_spec *spec);
@@ -506,7 +529,8 @@ hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
 /* [batch][C]: what decides, after a batch: the sum of the logits, or the last or leaky ones. */
 const float *hk_net_output(const hk_net *net);
 
-/* Mean spikes per neuron and step of the last batch; 0 for layers that do not spike. */
+/* Mean spikes per neuron and step of the last batch, over the steps that its samples have; 0 for
+ * layers that do not spike. */
 double hk_node_rate(const hk_node *l);
 
 /* For rules: the pieces of a batch. */

@@ -11,7 +11,9 @@
  *   dweight = sum dy xh~,   dbias = bt sum dy                exact: xh~[t] = a xh~[t-1] + xhat[t]
  *
  * with a the leak of the memory that the layer feeds, bt[t] = a bt[t-1] + 1. Under a rule that
- * spreads constants over the steps, y = w x + (bias - w mean) / T at a step, w = weight r.
+ * spreads constants over the steps, y = w x + (bias - w mean) / T at a step, w = weight r. Rows of
+ * samples that have ended before t, or are padding, are in no mean and get no error; n counts the
+ * others.
  * Sources: Ioffe and Szegedy 2015; per step as in 2302.14311 and STOP's code.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -37,6 +39,15 @@ enum { STATS, FILTERED, FORWARD_SUM, SCALE };          /* buf; STATS is state[0]
 static const batchnorm_cfg *cfg_of(const hk_node *l) { return l->spec->cfg; }
 static size_t channels(const hk_node *l) { return (size_t)l->out.shape.c; }
 static bool instant(const hk_node *l) { return l->net->training && cfg_of(l)->mode == TRAIN; }
+static bool live(const hk_node *l, size_t row, int t)
+{
+    const size_t map = (size_t)l->out.shape.h * (size_t)l->out.shape.w;
+    return t <= hk_steps_of(l->net, (int32_t)(row / map));
+}
+static size_t live_rows(const hk_node *l, int t)
+{
+    return (size_t)hk_net_live(l->net, t) * (size_t)l->out.shape.h * (size_t)l->out.shape.w;
+}
 static bool exact(const hk_node *l)
 {
     const hk_rule_plan *p = &l->net->plan;
@@ -114,7 +125,7 @@ HK_CLONES static void add_moments(size_t c, const float *restrict x, double *res
     }
 }
 
-typedef struct moments_pass { hk_node *l; hk_view x; } moments_pass;
+typedef struct moments_pass { hk_node *l; hk_view x; int t; } moments_pass;
 
 static void moments_shard(void *arg, int shard, int worker)
 {
@@ -122,9 +133,11 @@ static void moments_shard(void *arg, int shard, int worker)
     const moments_pass *p = arg;
     const hk_node *l = p->l;
     const size_t c = channels(l), n = (size_t)l->shards;
+    const bool ragged = hk_ragged(l->net);
     double *s1 = (double *)l->buf[FORWARD_SUM] + (size_t)shard * 2 * c, *s2 = s1 + c;
     memset(s1, 0, 2 * c * sizeof *s1);
     for (size_t r = l->rows * (size_t)shard / n; r < l->rows * ((size_t)shard + 1) / n; r++) {
+        if (ragged && !live(l, r, p->t)) continue;
         if (p->x.kind == HK_F32) {
             add_moments(c, (const float *)p->x.data + r * c, s1, s2);
             continue;
@@ -137,9 +150,9 @@ static void moments_shard(void *arg, int shard, int worker)
     }
 }
 
-static void move_running(hk_node *l, size_t k, double mean, double var)
+static void move_running(hk_node *l, size_t k, double n, double mean, double var)
 {
-    const double m = (double)cfg_of(l)->momentum, n = (double)l->rows;
+    const double m = (double)cfg_of(l)->momentum;
     float *rm = &l->param[MEAN]->w[k], *rv = &l->param[VAR]->w[k];
     *rm = (float)((1 - m) * (double)*rm + m * mean);
     *rv = (float)((1 - m) * (double)*rv + m * (n > 1 ? var * n / (n - 1) : var));
@@ -152,23 +165,24 @@ static void forward(hk_node *l, int t)
     float *mean = hk_slot(&l->state[0], t), *inverse = mean + c;
     float *scale = l->buf[SCALE], *shift = scale + c;
     const float offset = hk_offset(l, false);
+    const double n = (double)live_rows(l, t);
     if (instant(l)) {
-        moments_pass p = { l, hk_input(l, 0, t) };
+        moments_pass p = { l, hk_input(l, 0, t), t };
         kern->parallel(kern->self, l->shards, moments_shard, &p);
     }
     for (size_t k = 0; k < c; k++) {
         double m = (double)l->param[MEAN]->w[k], v = (double)l->param[VAR]->w[k];
-        if (instant(l)) {
+        if (instant(l) && n > 0) {
             const double *s = l->buf[FORWARD_SUM];
             double s1 = 0, s2 = 0;
             for (size_t i = 0; i < (size_t)l->shards; i++) {
                 s1 += s[i * 2 * c + k];
                 s2 += s[i * 2 * c + c + k];
             }
-            m = s1 / (double)l->rows;
-            v = s2 / (double)l->rows - m * m;
+            m = s1 / n;
+            v = s2 / n - m * m;
             if (v < 0) v = 0;
-            if (!l->net->replay) move_running(l, k, m, v);
+            if (!l->net->replay) move_running(l, k, n, m, v);
         }
         mean[k] = (float)m;
         inverse[k] = (float)(1 / sqrt(v + (double)cfg_of(l)->eps));
@@ -240,9 +254,14 @@ HK_CLONES static void error_rows(const hk_node *l, int t, size_t lo, size_t hi, 
     const float *m1 = (const float *)l->buf[SCALE] + 2 * c, *m2 = m1 + c;
     const float *w = l->param[WEIGHT]->w;
     const hk_view v = hk_input(l, 0, t);
+    const bool ragged = hk_ragged(l->net);
     for (size_t r = lo; r < hi; r++) {
         const float *x = input_row(l, v, r, expand), *dy = hk_dy(l, t) + r * c;
         float *dx = hk_dx(l, 0, t) + r * c;
+        if (ragged && !live(l, r, t)) {
+            if (!l->dx_add[0]) memset(dx, 0, c * sizeof *dx);
+            continue;
+        }
         if (!l->dx_add[0])
 #pragma omp simd
             for (size_t k = 0; k < c; k++) {
@@ -270,13 +289,14 @@ static void backward(hk_node *l, int t)
 {
     const hk_kernels *kern = l->net->spec.kernels;
     const size_t c = channels(l);
+    const double n = (double)live_rows(l, t);
     float *m1 = (float *)l->buf[SCALE] + 2 * c, *m2 = m1 + c;
     for (size_t k = 0; k < c; k++) {
         double s[3] = { 0 };
         for (size_t i = 0; i < (size_t)l->shards; i++)
             for (size_t j = 0; j < 3; j++) s[j] += l->sum[0][(i * 3 + j) * c + k];
-        m1[k] = instant(l) ? (float)(s[0] / (double)l->rows) : 0;
-        m2[k] = instant(l) ? (float)(s[1] / (double)l->rows) : 0;
+        m1[k] = instant(l) && n > 0 ? (float)(s[0] / n) : 0;
+        m2[k] = instant(l) && n > 0 ? (float)(s[1] / n) : 0;
         if (!l->net->plan.weights) continue;
         l->param[BIAS]->g[k] += (float)(s[0] * (exact(l) ? (double)l->bias_trace : 1));
         l->param[WEIGHT]->g[k] += (float)(exact(l) ? s[2] : s[1]);

@@ -5,6 +5,8 @@
  *   last         z[t] = o[t]               d = z[T]
  *   leaky        z[t] = a z[t-1] + o[t]    d = z[T]                     no spike
  *
+ * T is the sample's own number of steps: after its end the decision stays as it is.
+ *
  * Backward, with m = dE/dz[t]: do[t] = m[t] + a (what came to z[t] from z[t+1], under an adjoint).
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -28,9 +30,11 @@ static const readout_cfg *cfg_of(const hk_node *l) { return l->spec->cfg; }
 
 const float *hk_readout_output(const hk_node *l) { return l->buf[DECISION]; }
 float *hk_readout_scratch(const hk_node *l) { return l->buf[SCRATCH]; }
-float hk_readout_factor(const hk_node *l)
+float hk_readout_factor(const hk_node *l, int b)
 {
-    return cfg_of(l)->kind == MEAN ? 1.0f / (float)l->net->spec.T : 1.0f;
+    const hk_net *net = l->net;
+    if (cfg_of(l)->kind != MEAN) return 1.0f;
+    return 1.0f / (float)(net->batch->open ? net->spec.T : hk_steps_of(net, b));
 }
 bool hk_readout_all_steps(const hk_node *l)
 {
@@ -41,7 +45,7 @@ bool hk_readout_all_steps(const hk_node *l)
 const float *hk_readout_decision(const hk_node *l, int b, float *out)
 {
     const size_t c = (size_t)l->out.shape.c;
-    const float *d = (const float *)l->buf[DECISION] + (size_t)b * c, f = hk_readout_factor(l);
+    const float *d = (const float *)l->buf[DECISION] + (size_t)b * c, f = hk_readout_factor(l, b);
     if (f == 1.0f) return d;
     for (size_t k = 0; k < c; k++) out[k] = f * d[k];
     return out;
@@ -75,11 +79,14 @@ static void forward_tile(hk_node *l, const hk_tile *a)
     const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
     const bool leaky = cfg_of(l)->kind == LEAKY, sums = l->net->phase == HK_SUMS;
     const bool last = leaky || cfg_of(l)->kind == LAST || sums;      /* y is the sum already */
+    const bool ragged = hk_ragged(l->net);
     const float *before = (const float *)hk_slot(&l->y, a->t - 1) + a->row * c;
-    float *decision = (float *)l->buf[DECISION] + a->row * c;
-    for (size_t i = 0; i < n; i++) {
-        a->y[i] = leaky ? l->decay * before[i] + a->x[0][i] : a->x[0][i];
-        if (!l->net->replay) decision[i] = last ? a->y[i] : decision[i] + a->y[i];
+    for (size_t i = 0; i < n; i++) a->y[i] = leaky ? l->decay * before[i] + a->x[0][i] : a->x[0][i];
+    for (size_t r = 0; r < a->rows; r++) {
+        const float *y = a->y + r * c;
+        float *decision = (float *)l->buf[DECISION] + (a->row + r) * c;
+        if (l->net->replay || (ragged && a->t > hk_steps_of(l->net, (int32_t)(a->row + r)))) continue;
+        for (size_t k = 0; k < c; k++) decision[k] = last ? y[k] : decision[k] + y[k];
     }
 }
 

@@ -11,7 +11,7 @@
 const float *hk_readout_output(const hk_node *l);
 /* Decision of sample b with the kind's factor, either in place or written to out[C]. */
 const float *hk_readout_decision(const hk_node *l, int b, float *out);
-float        hk_readout_factor(const hk_node *l);      /* 1/T for mean, else 1                   */
+float        hk_readout_factor(const hk_node *l, int b);  /* 1/T of sample b for mean, else 1       */
 bool         hk_readout_all_steps(const hk_node *l);   /* a final loss reaches every output z[t] */
 float       *hk_readout_scratch(const hk_node *l);     /* [2][C]                                 */
 

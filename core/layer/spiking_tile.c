@@ -80,6 +80,14 @@ HK_PART void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
         out[i] = ((const float *)(const void *)y)[i] / l->out.scale;
 }
 
+/* No spike after a sample's end. */
+HK_PART void silence(const hk_node *l, const hk_tile *a, float *s)
+{
+    const size_t c = (size_t)l->out.shape.c, map = (size_t)l->out.shape.h * (size_t)l->out.shape.w;
+    for (size_t r = 0; r < a->rows; r++)
+        if (a->t > hk_steps_of(l->net, (int32_t)((a->row + r) / map))) memset(s + r * c, 0, c * sizeof *s);
+}
+
 HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
 {
     const size_t n = w->step.n;
@@ -88,6 +96,7 @@ HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
 #ifdef HK_SMOOTH
     for (size_t i = 0; i < n; i++)
         s[i] = (float)l->spec->surrogate->primitive((double)(u[i] - theta[i]), l->spec->surrogate_cfg);
+    if (hk_ragged(l->net)) silence(l, a, s);
     for (size_t i = 0; i < n; i++) a->y[i] = s[i] * l->out.scale;
 #else
     const size_t c = (size_t)l->out.shape.c;
@@ -95,6 +104,7 @@ HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
         for (size_t i = 0; i < n; i++) s[i] = u[i] >= theta[i] ? 1.0f : 0.0f;
     else
         for (size_t i = 0; i < n; i++) s[i] = u[i] > theta[i] ? 1.0f : 0.0f;
+    if (hk_ragged(l->net)) silence(l, a, s);
     char *y = (char *)hk_slot(&l->y, a->t) + a->row * hk_row_bytes(HK_BITS, c);
     const size_t fired = l->net->spec.kernels->pack(a->rows, c, s, (uint32_t *)(void *)y);
     if (!l->net->replay) l->spikes[a->shard] += fired;

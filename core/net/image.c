@@ -106,19 +106,20 @@ hk_status hk_model_open(hk_model *m, const hk_image *image, hk_node *node, hk_pa
 
 /* ---- samples ----------------------------------------------------------------------------------- */
 
-static void show(hk_model *m, const void *frames, int32_t label)
+static void show(hk_model *m, const void *frames, int32_t label, bool open)
 {
     const hk_net_spec *s = &m->net.spec;
     const size_t rows = (size_t)s->input.shape.h * (size_t)s->input.shape.w;
     m->frame = frames;
-    m->stride = s->constant_input ? 0 : hk_map_bytes(rows, s->input);
+    m->stride = s->constant_input || open ? 0 : hk_map_bytes(rows, s->input);
+    m->batch.open = open;
     m->label = label;
     m->batch.label = label < 0 ? NULL : &m->label;
 }
 
 hk_status hk_model_infer(hk_model *m, const void *frames, int32_t *best, hk_error *e)
 {
-    show(m, frames, -1);
+    show(m, frames, -1, false);
     HK_TRY(hk_net_infer(&m->net, &m->batch, NULL, e));
     if (best) *best = hk_largest(m->net.readout->out.shape.c, hk_net_output(&m->net));
     return HK_OK;
@@ -127,7 +128,7 @@ hk_status hk_model_infer(hk_model *m, const void *frames, int32_t *best, hk_erro
 hk_status hk_model_learn(hk_model *m, const void *frames, int32_t label, hk_result *out,
                          hk_error *e)
 {
-    show(m, frames, label);
+    show(m, frames, label, false);
     return hk_net_learn(&m->net, &m->batch, out, e);
 }
 
@@ -137,14 +138,14 @@ void hk_model_begin(hk_model *m, bool learn)
 {
     m->net.batch = &m->batch;
     m->net.training = learn;
+    m->batch.open = true;
     m->t = 0;
     hk_net_begin(&m->net);
 }
 
 const float *hk_model_infer_step(hk_model *m, const void *frame)
 {
-    show(m, frame, -1);
-    m->stride = 0;
+    show(m, frame, -1, true);
     hk_net_forward(&m->net, ++m->t);
     return hk_slot(&m->net.readout->y, m->t);
 }
@@ -161,8 +162,7 @@ hk_status hk_model_learn_step(hk_model *m, const void *frame, int32_t label, hk_
              net->spec.rule->info.name);
     HK_CHECK(e, label >= 0 && label < net->readout->out.shape.c, HK_E_ARG,
              "label is %d, expected 0 to %d", (int)label, (int)net->readout->out.shape.c - 1);
-    show(m, frame, label);
-    m->stride = 0;
+    show(m, frame, label, true);
     hk_net_forward(net, ++m->t);
     hk_net_backward(net, m->t, m->t, true);
     if (net->plan.updates == HK_AT_EACH_STEP) hk_model_update(m);

@@ -130,7 +130,7 @@ static hk_status not_a_number(const hk_net *net, hk_error *e)
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *l = &net->node[i];
         for (int k = 0; l->spec->neuron && k < l->spec->neuron->n_state; k++)
-            if (!finite_floats(hk_map_floats(l), hk_slot(&l->state[k], net->spec.T)))
+            if (!finite_floats(hk_map_floats(l), hk_slot(&l->state[k], net->steps)))
                 return hk_fail(e, HK_E_NUM, "loss is not finite after update %lld; the first layer "
                                "with a non-finite membrane is '%s'; lower optim.lr or set "
                                "optim.clip_norm", (long long)net->updates, l->name);
@@ -148,6 +148,14 @@ static hk_status check_batch(const hk_net *net, const hk_batch *b, hk_error *e)
         HK_CHECK(e, b->label[i] >= 0 && b->label[i] < net->readout->out.shape.c, HK_E_ARG,
                  "batch: label of sample %d is %d, expected 0 to %d", (int)i, (int)b->label[i],
                  (int)net->readout->out.shape.c - 1);
+    for (int32_t i = 0; b->length && i < b->n; i++)
+        HK_CHECK(e, b->length[i] >= 1 && b->length[i] <= net->spec.T, HK_E_ARG,
+                 "batch: sample %d has %d steps, expected 1 to %d", (int)i, (int)b->length[i],
+                 (int)net->spec.T);
+    HK_CHECK(e, !b->length || !net->spec.rule || !net->spec.rule->spread, HK_E_UNSUP,
+             "batch: rule '%s' shares constants out over T steps, so samples cannot have lengths of "
+             "their own", net->spec.rule->info.name);
+    HK_CHECK(e, !b->open, HK_E_ARG, "batch: a sample without an end goes step by step (hk_stream)");
     return HK_OK;
 }
 
@@ -164,7 +172,7 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     hk_net_begin(net);
     net->spec.rule->run(net, net->spec.rule_cfg);
     net->samples += net->spec.batch;
-    if (net->steps < net->spec.T) hk_count_correct(net);     /* the rule has left the sample */
+    hk_count_rest(net);
     if (out) *out = net->result;
     if (!(net->result.loss - net->result.loss == 0)) return not_a_number(net, e);
     if (net->plan.updates == HK_AT_END) hk_net_update(net);
@@ -177,7 +185,8 @@ hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     net->batch = batch;
     net->training = false;
     hk_net_begin(net);
-    for (int t = 1; t <= net->spec.T; t++) hk_net_forward(net, t);
+    const int T = hk_net_steps(net);
+    for (int t = 1; t <= T; t++) hk_net_forward(net, t);
     if (out) *out = net->result;
     return HK_OK;
 }

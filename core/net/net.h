@@ -56,8 +56,8 @@ void      hk_sum_frame(hk_net *net, int t);
 
 /* error.c: loss value of step t into net->result, and its gradient into the readout's error. */
 void hk_loss_value(hk_net *net, int t);
-/* Decisions against labels, into net->result; hk_loss_value does it at t = T. */
-void hk_count_correct(hk_net *net);
+/* Decisions against labels of the samples that the rule has left before their end. */
+void hk_count_rest(hk_net *net);
 void hk_loss_error(hk_net *net, int t, bool error);
 
 #endif

@@ -28,11 +28,38 @@ void hk_net_begin(hk_net *net)
     hk_net_rest(net);
     net->result = (hk_result){ 0 };
     net->steps = 0;
+    net->live = 0;
+}
+
+int32_t hk_net_live(const hk_net *net, int t)
+{
+    int32_t n = 0;
+    for (int32_t b = 0; b < net->batch->n; b++) n += t <= hk_steps_of(net, b);
+    return n;
+}
+
+int32_t hk_net_steps(const hk_net *net)
+{
+    int32_t most = 1;
+    for (int32_t b = 0; b < net->batch->n; b++) {
+        const int32_t steps = hk_steps_of(net, b);
+        if (steps > most) most = steps;
+    }
+    return most;
+}
+
+bool hk_net_ends(const hk_net *net, int t)
+{
+    for (int32_t b = 0; b < net->batch->n; b++)
+        if (t == hk_steps_of(net, b)) return true;
+    return false;
 }
 
 static void show_frame(hk_net *net, int t)
 {
-    if (net->phase == HK_SUMS || (net->spec.constant_input && t > 1)) return;
+    if (net->phase == HK_SUMS) return;
+    if (!net->replay) net->live += hk_net_live(net, t);
+    if (net->spec.constant_input && t > 1) return;
     const hk_shape s = net->spec.input.shape;
     const size_t rows = (size_t)net->spec.batch * (size_t)s.h * (size_t)s.w;
     memcpy(hk_slot(&net->x, t), net->batch->frame(net->batch->self, t),
@@ -67,12 +94,13 @@ void hk_net_backward(hk_net *net, int t, int t0, bool error)
 
 void hk_net_forward_layers(hk_net *net)
 {
-    net->steps = net->spec.T;
-    for (int t = 1; t <= net->spec.T; t++) show_frame(net, t);
+    const int T = hk_net_steps(net);
+    net->steps = T;
+    for (int t = 1; t <= T; t++) show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
-        for (int t = 1; t <= net->spec.T && net->node[i].chain; t++)
+        for (int t = 1; t <= T && net->node[i].chain; t++)
             hk_chain_forward(&net->node[i], t);
-    for (int t = 1; t <= net->spec.T; t++) {
+    for (int t = 1; t <= T; t++) {
         hk_loss_value(net, t);
         notify(net, t, HK_AFTER_FORWARD);
     }
@@ -81,11 +109,12 @@ void hk_net_forward_layers(hk_net *net)
 void hk_net_backward_layers(hk_net *net)
 {
     net->t0 = 1;
-    for (int t = net->spec.T; t >= 1; t--) hk_loss_error(net, t, true);
+    const int T = hk_net_steps(net);
+    for (int t = T; t >= 1; t--) hk_loss_error(net, t, true);
     for (int32_t i = net->n_node - 1; i >= 0; i--)
-        for (int t = net->spec.T; t >= 1 && net->node[i].chain; t--)
+        for (int t = T; t >= 1 && net->node[i].chain; t--)
             hk_chain_backward(&net->node[i], t);
-    for (int t = net->spec.T; t >= 1; t--) notify(net, t, HK_AFTER_BACKWARD);
+    for (int t = T; t >= 1; t--) notify(net, t, HK_AFTER_BACKWARD);
 }
 
 void hk_net_clear_adjoint(hk_net *net)
@@ -112,8 +141,9 @@ void hk_net_drop(hk_net *net)
 
 double hk_node_rate(const hk_node *l)
 {
-    if (!l->spikes || !l->net->steps) return 0;
+    if (!l->spikes || !l->net->live) return 0;
     uint64_t n = 0;
     for (int32_t s = 0; s < l->shards; s++) n += l->spikes[s];
-    return (double)n / ((double)hk_map_floats(l) * l->net->steps);
+    const double neurons = (double)hk_map_floats(l) / l->net->spec.batch;
+    return (double)n / (neurons * (double)l->net->live);
 }

@@ -58,8 +58,9 @@ static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_er
 
 static void run_chunks(hk_net *net, int32_t window)
 {
-    for (int t0 = 1; t0 <= net->spec.T; t0 += window) {
-        const int last = t0 + window - 1 < net->spec.T ? t0 + window - 1 : net->spec.T;
+    const int T = hk_net_steps(net);
+    for (int t0 = 1; t0 <= T; t0 += window) {
+        const int last = t0 + window - 1 < T ? t0 + window - 1 : T;
         for (int t = t0; t <= last; t++) hk_net_forward(net, t);
         hk_net_clear_adjoint(net);
         for (int t = last; t >= t0; t--) hk_net_backward(net, t, t0, true);
@@ -68,7 +69,8 @@ static void run_chunks(hk_net *net, int32_t window)
 
 static void run_sliding(hk_net *net, int32_t window)
 {
-    for (int t = 1; t <= net->spec.T; t++) {
+    const int T = hk_net_steps(net);
+    for (int t = 1; t <= T; t++) {
         const int t0 = t - window + 1 > 1 ? t - window + 1 : 1;
         hk_net_forward(net, t);
         hk_net_clear_adjoint(net);

@@ -40,7 +40,8 @@ static void run_a(hk_net *net, const void *cfg)
 static void run_o(hk_net *net, const void *cfg)
 {
     (void)cfg;
-    for (int t = 1; t <= net->spec.T; t++) {
+    const int T = hk_net_steps(net);
+    for (int t = 1; t <= T; t++) {
         hk_net_forward(net, t);
         hk_net_backward(net, t, t, true);
         hk_net_finish(net);

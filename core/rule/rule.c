@@ -16,9 +16,10 @@ hk_status hk_rule_check_online(const hk_net *net, hk_error *e)
 void hk_rule_run_online(hk_net *net)
 {
     const bool each = net->spec.objective.when == HK_EACH_STEP;
-    for (int t = 1; t <= net->spec.T; t++) {
+    const int T = hk_net_steps(net);
+    for (int t = 1; t <= T; t++) {
         hk_net_forward(net, t);
-        if (each || t == net->spec.T) hk_net_backward(net, t, t, true);
+        if (each || hk_net_ends(net, t)) hk_net_backward(net, t, t, true);
     }
     hk_net_finish(net);
 }

@@ -48,7 +48,7 @@ static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 hk_status hk_rule_check_online(const hk_net *net, hk_error *e);
 
 /* One step after another: forward with traces, loss, spatial backward. With a final loss there is one
- * backward pass, at t = T. */
+ * backward pass, at t = T (one at each step where a sample ends, if they have lengths). */
 void hk_rule_run_online(hk_net *net);
 
 #endif

@@ -3,7 +3,8 @@
  *   dW = sum_t d[t] x[t]^T,   db = sum_t d[t],   d[t] the spatial error of step t
  *
  * SLTT-K: of the T steps, K drawn without replacement per batch run backward; the loss is still
- * divided by T and not rescaled. With K = T both are the same, bit for bit.
+ * divided by T and not rescaled. With K = T both are the same, bit for bit. A sample that ends before
+ * T misses the drawn steps behind its end.
  * Source: 2302.14311 and its released code.
  *
  * SPDX-License-Identifier: Apache-2.0

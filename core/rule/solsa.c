@@ -116,7 +116,8 @@ static void run_points(hk_net *net, const solsa_cfg *c)
     const bool record = net->spec.optim && hk_points_recording(&p);
     const bool may_stop = stops(c) && net->update.epoch >= c->period * c->points;
     int32_t sure = 0;
-    for (int t = 1; t <= net->spec.T; t++) {
+    const int T = hk_net_steps(net);
+    for (int t = 1; t <= T; t++) {
         hk_net_forward(net, t);
         const bool point = hk_points_has(&p, t);
         if (!point && !record) continue;

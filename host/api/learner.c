@@ -37,7 +37,8 @@ static hk_status load(hk_learner *l, const hk_source *s, hk_error *e)
     HK_TRY(hk_recipe_read(&l->recipe, s->path ? s->path : "recipe", s->path ? NULL : s->text,
                           s->set, s->n_set, e));
     HK_TRY(hk_recipe_shape_from_data(&l->recipe, e));
-    l->steps = strcmp(l->recipe.encoder->info.name, "none") ? 0 : l->recipe.train.T;
+    const bool axis = l->recipe.encoder->time == HK_TIME_AXIS || l->recipe.data.steps > 0;
+    l->steps = l->recipe.data.steps = axis ? l->recipe.train.T : 0;
     l->rate = 1;
     return HK_OK;
 }
@@ -57,7 +58,7 @@ static hk_status open_parts(hk_learner *l, const hk_source *s, bool take, hk_err
     const hk_host_kernels_cfg kernels = hk_recipe_kernels(&l->recipe, s->threads);
     if (!take) return hk_engine_plan(&l->engine, &spec, &kernels, e);
     HK_TRY(hk_engine_open(&l->engine, &spec, &kernels, e));
-    HK_TRY(hk_feed_open(&l->feed, &l->recipe, l->steps, e));
+    HK_TRY(hk_feed_open(&l->feed, &l->recipe, false, e));
     l->x = hk_alloc(input_floats(l) * sizeof *l->x);
     HK_CHECK(e, l->x, HK_E_NOMEM, "no memory for a batch of input, %zu bytes",
              input_floats(l) * sizeof *l->x);
@@ -151,7 +152,7 @@ static const hk_batch *feed(hk_learner *l, const hk_samples *b, uint64_t stream)
         hk_map_from_file(s, b->x + i * frame, l->x + i * frame);
         hk_augment_norm(&l->recipe.data.augment, &at, l->x + i * frame);
     }
-    const hk_loaded loaded = { .x = l->x, .label = b->label, .n = b->n };
+    const hk_loaded loaded = { .x = l->x, .label = b->label, .n = b->n, .steps = l->steps };
     return hk_feed_put(&l->feed, &loaded, stream);
 }
 

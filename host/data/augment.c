@@ -7,26 +7,12 @@
 /* Draws of one sample; its counters begin at DRAWS * sample. */
 enum { DRAW_CROP_Y, DRAW_CROP_X, DRAW_FLIP, DRAW_CUT_Y, DRAW_CUT_X, DRAWS = 8 };
 
-#define NORM_ROW(m, i, def, lo, help)                                                              \
-    { #m #i, HK_FLOAT, offsetof(hk_augment_cfg, m) + (i) * sizeof(float), def, lo, 1e6, "1",       \
-      help, NULL }
-
 static const hk_field augment_fields[] = {
     HK_ROW_INT(hk_augment_cfg, crop_pad, 0, 0, 1024, "pixels",
                "padding of each side before a random crop of the old size, 0 for none"),
     HK_ROW_BOOL(hk_augment_cfg, flip, 0, "mirror left to right with probability 1/2"),
     HK_ROW_INT(hk_augment_cfg, cutout, 0, 0, 1024, "pixels",
                "side of the square that is set to the mean, 0 for none"),
-    HK_ROW_INT(hk_augment_cfg, n_mean, 0, 0, HK_AUGMENT_CHANNELS, "1",
-               "channels in mean and std: 0 for no normalisation, 1 for the same in all"),
-    NORM_ROW(mean, 0, 0, -1e6, "subtracted from channel 0"),
-    NORM_ROW(mean, 1, 0, -1e6, "subtracted from channel 1"),
-    NORM_ROW(mean, 2, 0, -1e6, "subtracted from channel 2"),
-    NORM_ROW(mean, 3, 0, -1e6, "subtracted from channel 3"),
-    NORM_ROW(std, 0, 1, 1e-6, "divides channel 0 after that"),
-    NORM_ROW(std, 1, 1, 1e-6, "divides channel 1 after that"),
-    NORM_ROW(std, 2, 1, 1e-6, "divides channel 2 after that"),
-    NORM_ROW(std, 3, 1, 1e-6, "divides channel 3 after that"),
 };
 
 const hk_info hk_augment_info = {

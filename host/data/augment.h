@@ -13,10 +13,9 @@
 
 #include "hillock_core.h"
 
-enum { HK_AUGMENT_CHANNELS = 4 };
+enum { HK_AUGMENT_CHANNELS = 1024 };    /* most in lists of mean and std */
 
-/* A recipe may write `mean: [0.49, 0.48, 0.45]`: entry i of a list is field mean<i>, and its length
- * is n_mean, see hk_augment_set_norm. */
+/* Mean and std are lists in a recipe, `mean: [0.49, 0.48, 0.45]`: see hk_augment_set_norm. */
 typedef struct hk_augment_cfg {
     int32_t crop_pad;            /* pixels of padding on each side, 0: no crop                    */
     bool    flip;                /* mirror left to right with probability 1/2                     */
@@ -27,7 +26,7 @@ typedef struct hk_augment_cfg {
     float   std[HK_AUGMENT_CHANNELS];      /* out = (in - mean) / std */
 } hk_augment_cfg;
 
-extern const hk_info hk_augment_info;      /* fields crop_pad flip cutout n_mean mean0.. std0.. */
+extern const hk_info hk_augment_info;      /* fields crop_pad flip cutout */
 
 /* Which sample of which epoch: r.stream carries the epoch, sample its number in the data set. */
 typedef struct hk_augment_at {

@@ -39,6 +39,7 @@ struct hk_dataset {
     int      n_class;            /* labels are 0 .. n_class - 1                               */
     hk_shape shape;              /* of one sample, or of one step of it                       */
     int32_t  steps;              /* 0: static; otherwise a sample is steps frames of `shape`  */
+    int32_t *length;             /* [n] frames that each sample has, 1..steps; NULL: all      */
     char     variant[64];        /* what a report must name: "JPEG quality 75, 4:2:0", or ""  */
     uint64_t digest;             /* of decoded values and labels in sample order; for manifests,
                                     not against an adversary                                  */
@@ -58,8 +59,8 @@ hk_status hk_data_open(hk_dataset *d, const hk_dataset_ops *ops, const hk_datase
                        hk_error *e);
 
 /* Copies sample i (0 .. n-1) to out, [h][w][c] or [steps][h][w][c], and its class to label. Either
- * may be NULL. Bytes come out as 0..1 before normalisation; floats of a file as they are. Pure and
- * thread-safe. E_ARG when i is out of range. */
+ * may be NULL. Bytes come out as 0..1 before normalisation; floats of a file as they are; steps that
+ * a shorter sample does not have are 0. Pure and thread-safe. E_ARG when i is out of range. */
 hk_status hk_data_get(const hk_dataset *d, int64_t i, float *out, int32_t *label, hk_error *e);
 
 /* A zeroed d is allowed, and d is zeroed afterwards. */

@@ -24,7 +24,7 @@ typedef enum slot_state { EMPTY, FILLING, FULL, LENT } slot_state;
 typedef struct slot {
     slot_state state;
     float     *x;
-    int32_t   *label;
+    int32_t   *label, *length;
     int64_t   *index;
     int64_t    n, epoch, at;
     hk_status  st;
@@ -65,10 +65,11 @@ static void order_for(hk_loader *l, int64_t epoch)
 static hk_status slot_put(hk_loader *l, slot *s, int64_t b)
 {
     int64_t steps = l->d->steps > 1 ? l->d->steps : 1, i = s->index[b];
+    s->length[b] = l->d->length ? l->d->length[i] : (int32_t)steps;
     float *x = steps > 1 ? l->sample : s->x + (size_t)b * l->floats;
     HK_TRY(hk_data_get(l->d, i, x, &s->label[b], &s->err));
     hk_augment_at at = { .r = { l->cfg.seed, HK_STREAM_AUGMENT | (uint64_t)s->epoch },
-                         .sample = (uint64_t)i, .shape = l->d->shape, .steps = (int32_t)steps };
+                         .sample = (uint64_t)i, .shape = l->d->shape, .steps = s->length[b] };
     hk_augment_apply(&l->cfg.augment, &at, l->cfg.train, x, l->scratch);
     size_t frame = l->floats / (size_t)steps;
     for (int64_t t = 0; t < steps && steps > 1; t++)
@@ -146,8 +147,9 @@ static hk_status buffers_take(hk_loader *l, hk_error *e)
         slot *s = &l->slot[k];
         s->x = hk_alloc(b * l->floats * sizeof *s->x);
         s->label = hk_alloc(b * sizeof *s->label);
+        s->length = hk_alloc(b * sizeof *s->length);
         s->index = hk_alloc(b * sizeof *s->index);
-        all = s->x && s->label && s->index;
+        all = s->x && s->label && s->length && s->index;
     }
     if (all) {
         l->order = hk_alloc((size_t)l->n * sizeof *l->order);
@@ -218,6 +220,7 @@ void hk_loader_close(hk_loader *l)
     for (int k = 0; k < SLOTS; k++) {
         hk_free(l->slot[k].x);
         hk_free(l->slot[k].label);
+        hk_free(l->slot[k].length);
         hk_free(l->slot[k].index);
     }
     hk_free(l->list);
@@ -279,7 +282,9 @@ hk_status hk_loader_next(hk_loader *l, hk_loaded *out, hk_error *e)
     pthread_mutex_unlock(&l->lock);
     if (s && s->st != HK_OK) return hk_fail(e, s->st, "%s", s->err.text);
     if (s) {
-        *out = (hk_loaded){ s->x, s->label, s->index, s->n, s->epoch, s->at };
+        *out = (hk_loaded){ .x = s->x, .label = s->label, .index = s->index, .n = s->n,
+                            .length = l->d->length ? s->length : NULL, .steps = l->d->steps,
+                            .epoch = s->epoch, .at = s->at };
         l->at++;
         return HK_OK;
     }

@@ -32,6 +32,8 @@ typedef struct hk_loader_cfg {
 typedef struct hk_loaded {
     const float   *x;            /* [n][h][w][c]; with a time axis [steps][n][h][w][c]            */
     const int32_t *label;        /* [n]                                                           */
+    const int32_t *length;       /* [n] steps that each sample has; NULL: all of them             */
+    int32_t        steps;        /* of x, the longest of the data set; 0: static                  */
     const int64_t *index;        /* [n] numbers of the samples in the data set                    */
     int64_t        n;            /* samples, at most `batch`; 0: the epoch has ended              */
     int64_t        epoch, at;    /* position of this batch, or of the end                         */

@@ -3,10 +3,11 @@
  * splits as x_train, y_train, x_test, y_test.
  *
  *   x [N,F]         vectors            -> 1 x 1 x F
- *   x [N,T,F]       with time          -> T steps of 1 x 1 x F
+ *   x [N,T,F]       with time          -> T steps of 1 x 1 x F     (axes: nct: x [N,F,T])
  *   x [N,C,H,W]     maps               -> H x W x C
  *   x [N,T,C,H,W]   maps with time     -> T steps of H x W x C
  *   label [N]       whole numbers from 0
+ *   length [N]      optional: steps of each sample, whole numbers from 1 to T
  *
  * Unsigned bytes stay bytes and come out as 0..1; every other type comes out as the number it is.
  *
@@ -22,12 +23,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-typedef struct npz_cfg { int32_t classes; bool zero_nan; } npz_cfg;
+typedef enum nan_use { REFUSE, ZERO, PADDING } nan_use;
+typedef struct npz_cfg { int32_t classes, axes, nan; } npz_cfg;
 
 static const hk_field npz_fields[] = {
     HK_ROW_INT(npz_cfg, classes, 0, 0, 1 << 24, "1",
                "number of classes, 0 for the highest label of the split plus 1"),
-    HK_ROW_BOOL(npz_cfg, zero_nan, 0, "NaN, the padding of short series, becomes 0 (else refused)"),
+    HK_ROW_ENUM(npz_cfg, axes, 0, "ntc|nct", 2, "of x with three dimensions: time first, or channels"),
+    HK_ROW_ENUM(npz_cfg, nan, REFUSE, "refuse|zero|padding", 3,
+                "NaN: refused; 0; or last steps of NaN alone end their sample before them"),
 };
 
 typedef struct npz_job {
@@ -35,7 +39,9 @@ typedef struct npz_job {
     const npz_cfg  *cfg;
     char           *path;
     hk_arrays       list;
-    const hk_array *x, *label;
+    const hk_array *x, *label, *length;
+    float          *value;               /* floats of the file, time first              */
+    int32_t        *steps;               /* [N] or NULL                                 */
 } npz_job;
 
 static hk_status npz_find_file(npz_job *j, const hk_dataset_cfg *cfg, hk_error *e)
@@ -67,6 +73,8 @@ static hk_status npz_find_arrays(npz_job *j, const char *split, hk_error *e)
     bool train = strcmp(split, "train") == 0;
     const char *const x[] = { train ? "x_train" : "x_test", "x", "data" };
     const char *const y[] = { train ? "y_train" : "y_test", "label", "labels", "y" };
+    const char *const len[] = { train ? "length_train" : "length_test", "length" };
+    j->length = array_any(&j->list, len, HK_COUNT(len));
     j->x = array_any(&j->list, x, HK_COUNT(x));
     j->label = array_any(&j->list, y, HK_COUNT(y));
     HK_CHECK(e, j->x, HK_E_FORMAT, "%s: no array %s, x or data", j->path, x[0]);
@@ -88,8 +96,9 @@ static hk_status npz_form(const npz_job *j, hk_store_form *f, hk_error *e)
         HK_CHECK(e, dim[k] >= 1 && dim[k] <= INT32_MAX, HK_E_FORMAT,
                  "%s: dimension %d of %s is %lld, expected 1 to 2147483647", j->path, k, j->x->name,
                  (long long)dim[k]);
-    const int64_t *map = dim + 1 + time;
-    *f = (hk_store_form){ .n = dim[0], .steps = time ? (int32_t)dim[1] : 0,
+    const bool nct = r == 3 && j->cfg->axes == 1;
+    const int64_t *map = nct ? dim + 1 : dim + 1 + time;
+    *f = (hk_store_form){ .n = dim[0], .steps = time ? (int32_t)dim[nct ? 2 : 1] : 0,
                           .unit = j->x->dtype == HK_DT_U8 ? 255.0f : 0.0f,
                           .shape = { .h = 1, .w = 1, .c = (int32_t)map[0] } };
     if (r >= 4) {
@@ -99,33 +108,92 @@ static hk_status npz_form(const npz_job *j, hk_store_form *f, hk_error *e)
     return HK_OK;
 }
 
-/* Channels first to channels last for `frames` maps of elements of `width` bytes. */
-static void channels_last(const char *in, char *out, size_t frames, hk_shape s, size_t width)
+/* [blocks][a][b] to [blocks][b][a], elements of `width` bytes. */
+static void turn(const char *in, char *out, size_t blocks, size_t a, size_t b, size_t width)
 {
-    size_t hw = (size_t)s.h * (size_t)s.w, c_all = (size_t)s.c;
-    for (size_t f = 0; f < frames; f++, in += hw * c_all * width, out += hw * c_all * width)
-        for (size_t p = 0; p < hw; p++)
-            for (size_t c = 0; c < c_all; c++)
-                memcpy(out + (p * c_all + c) * width, in + (c * hw + p) * width, width);
+    for (size_t f = 0; f < blocks; f++, in += a * b * width, out += a * b * width)
+        for (size_t i = 0; i < a; i++)
+            for (size_t k = 0; k < b; k++)
+                memcpy(out + (k * a + i) * width, in + (i * b + k) * width, width);
 }
 
-static hk_status npz_floats(npz_job *j, size_t frames, hk_error *e)
+/* Frames of the file to channels last with the time first, whatever the type. */
+static void arrange(const npz_job *j, const hk_store_form *f, const void *in, void *out, size_t width)
 {
-    hk_store *s = j->d->self;
-    size_t n = (size_t)j->d->n * s->per;
+    const size_t c = (size_t)f->shape.c, n = (size_t)f->n, T = f->steps > 0 ? (size_t)f->steps : 1;
+    if (j->x->rank == 3 && j->cfg->axes == 1) turn(in, out, n, c, T, width);
+    else turn(in, out, n * T, c, (size_t)f->shape.h * (size_t)f->shape.w, width);
+}
+
+/* Steps of a sample without those at the end that are NaN alone; at least one. */
+static int32_t without_padding(const float *x, int32_t steps, size_t frame)
+{
+    for (; steps > 1; steps--)
+        for (size_t k = 0; k < frame; k++)
+            if (!isnan(x[((size_t)steps - 1) * frame + k])) return steps;
+    return steps;
+}
+
+static hk_status npz_lengths(npz_job *j, const hk_store_form *f, hk_error *e)
+{
+    const size_t frame = (size_t)f->shape.h * (size_t)f->shape.w * (size_t)f->shape.c;
+    const bool cut = j->cfg->nan == PADDING && j->value && f->steps > 0;
+    if (!cut && !j->length) return HK_OK;
+    HK_CHECK(e, f->steps > 0, HK_E_FORMAT, "%s: %s, but %s has no time axis", j->path,
+             j->length->name, j->x->name);
+    HK_CHECK(e, !j->length || (j->length->rank == 1 && j->length->dim[0] == f->n), HK_E_FORMAT,
+             "%s: %s has not one entry for each of %lld samples", j->path, j->length->name,
+             (long long)f->n);
+    j->steps = hk_alloc((size_t)f->n * sizeof *j->steps);
+    HK_CHECK(e, j->steps, HK_E_NOMEM, "%s: no memory for the lengths of samples", j->path);
+    if (j->length) return hk_array_to_i32(j->length, j->steps, (size_t)f->n, e);
+    for (int64_t i = 0; i < f->n; i++)
+        j->steps[i] = without_padding(j->value + (size_t)i * (size_t)f->steps * frame, f->steps, frame);
+    return HK_OK;
+}
+
+static hk_status npz_floats(npz_job *j, const hk_store_form *f, hk_error *e)
+{
+    const size_t n = hk_array_count(j->x);
     float *v = hk_alloc(n * sizeof *v);
-    HK_CHECK(e, v, HK_E_NOMEM, "%s: no memory for %zu values", j->path, n);
-    hk_status st = hk_array_to_f32(j->x, v, n, e);
-    for (size_t k = 0; k < n && st == HK_OK; k++) {
-        if (isnan(v[k]) && j->cfg->zero_nan) v[k] = 0.0f;
-        if (!isfinite(v[k]))
-            st = hk_fail(e, HK_E_FORMAT, "%s: value %zu of %s is %g, expected a finite number",
-                         j->path, k, j->x->name, (double)v[k]);
-    }
-    if (st == HK_OK)
-        channels_last((const char *)v, (char *)s->f32, frames, j->d->shape, sizeof *v);
+    j->value = hk_alloc(n * sizeof *v);
+    hk_status st = v && j->value ? hk_array_to_f32(j->x, v, n, e)
+                                 : hk_fail(e, HK_E_NOMEM, "%s: no memory for %zu values", j->path, n);
+    if (st == HK_OK) arrange(j, f, v, j->value, sizeof *v);
     hk_free(v);
     return st;
+}
+
+/* The steps that there are, from all of the file's, into the store. */
+static hk_status npz_fill(npz_job *j, hk_error *e)
+{
+    hk_dataset *d = j->d;
+    hk_store *s = d->self;
+    for (int64_t i = 0; i < d->n; i++) {
+        const float *from = j->value + (size_t)i * s->per;
+        float *to = s->f32 + hk_store_first(s, i);
+        const size_t n = hk_store_first(s, i + 1) - hk_store_first(s, i);
+        for (size_t k = 0; k < n; k++) {
+            to[k] = isnan(from[k]) && j->cfg->nan == ZERO ? 0.0f : from[k];
+            HK_CHECK(e, isfinite(to[k]), HK_E_FORMAT, "%s: value %zu of sample %lld of %s is %g, "
+                     "expected a finite number (key nan: zero, or padding for short series)", j->path,
+                     k, (long long)i, j->x->name, (double)to[k]);
+        }
+    }
+    return HK_OK;
+}
+
+static hk_status npz_bytes(npz_job *j, const hk_store_form *f, hk_error *e)
+{
+    hk_store *s = j->d->self;
+    uint8_t *all = hk_alloc(j->x->bytes);
+    HK_CHECK(e, all, HK_E_NOMEM, "%s: no memory for %zu bytes", j->path, j->x->bytes);
+    arrange(j, f, j->x->data, all, 1);
+    for (int64_t i = 0; i < f->n; i++)
+        memcpy(s->u8 + hk_store_first(s, i), all + (size_t)i * s->per,
+               hk_store_first(s, i + 1) - hk_store_first(s, i));
+    hk_free(all);
+    return HK_OK;
 }
 
 static hk_status npz_labels(npz_job *j, hk_error *e)
@@ -147,11 +215,11 @@ static hk_status npz_read(npz_job *j, const hk_dataset_cfg *cfg, hk_error *e)
     HK_TRY(hk_npz_read(j->path, 0, &j->list, e));
     HK_TRY(npz_find_arrays(j, cfg->split, e));
     HK_TRY(npz_form(j, &form, e));
+    if (form.unit == 0) HK_TRY(npz_floats(j, &form, e));
+    HK_TRY(npz_lengths(j, &form, e));
+    form.length = j->steps;
     HK_TRY(hk_store_new(j->d, &form, j->path, e));
-    hk_store *s = j->d->self;
-    size_t frames = (size_t)form.n * (size_t)(form.steps > 0 ? form.steps : 1);
-    if (s->u8) channels_last(j->x->data, (char *)s->u8, frames, form.shape, 1);
-    else HK_TRY(npz_floats(j, frames, e));
+    HK_TRY(form.unit == 0 ? npz_fill(j, e) : npz_bytes(j, &form, e));
     return npz_labels(j, e);
 }
 
@@ -160,6 +228,8 @@ static hk_status npz_open(hk_dataset *d, const hk_dataset_cfg *cfg, hk_error *e)
     npz_job j = { .d = d, .cfg = cfg->member };
     hk_status st = npz_read(&j, cfg, e);
     hk_arrays_clear(&j.list);
+    hk_free(j.value);
+    hk_free(j.steps);
     hk_free(j.path);
     if (st != HK_OK) hk_store_close(d);
     return st;

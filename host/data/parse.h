@@ -21,4 +21,16 @@ typedef struct hk_cifar_form { int n_label, use; } hk_cifar_form;
 hk_status hk_cifar_parse(hk_dataset *d, const hk_bytes *file, int n_file, hk_cifar_form form,
                          hk_error *e);
 
+/* Time series of the UEA and UCR archives (.ts). Text: comment lines begin with #; a header of lines
+ * `@directive value`, in any case and order, ends with @data; then one case a line,
+ *
+ *   v,v,...,v : v,v,...,v : ... : CLASS         one list per channel, all of one length
+ *
+ * Classes are numbered in the order of @classLabel. @equalLength true, @seriesLength, @dimensions and
+ * @univariate are held to what the cases have. `?` and NaN are missing values, refused where @missing
+ * is false, else filled as said. Makes the store of d, with lengths where they differ, and sets
+ * n_class and class_name. E_FORMAT names file and line; E_UNSUP: time stamps, no classes. */
+typedef enum hk_ts_missing { HK_TS_HOLD, HK_TS_ZERO, HK_TS_REFUSE } hk_ts_missing;
+hk_status hk_ts_parse(hk_dataset *d, const hk_bytes *file, hk_ts_missing missing, hk_error *e);
+
 #endif

@@ -1,4 +1,4 @@
-/* Which samples belong to a part of a data set. Private to this folder.
+/* Which samples belong to a part of a data set, and the normalisation that the training part gives.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -17,5 +17,11 @@
  * of all by split_seed; with stratify, first within its class. E_NOMEM, or an error of d. */
 hk_status hk_split_list(const hk_dataset *d, const hk_loader_cfg *cfg, uint32_t **list, int64_t *n,
                         hk_error *e);
+
+/* Mean and standard deviation of every channel over the training part of d (without the share that a
+ * stratified split holds out), over all positions and the steps that each sample has; a channel that
+ * does not vary has deviation 1. Sets n_mean, mean and std of out. E_SHAPE, E_NUM, or an error of d. */
+hk_status hk_data_normalise(const hk_dataset *d, double val_fraction, hk_augment_cfg *out,
+                            hk_error *e);
 
 #endif

@@ -23,27 +23,59 @@ static size_t form_values(const hk_store_form *f)
     return v;
 }
 
+/* Where each sample begins, from its length; the values of all together. */
+static hk_status lay_out(hk_dataset *d, hk_store *s, const hk_store_form *f, const char *name,
+                         hk_error *e)
+{
+    const size_t frame = s->per / (size_t)f->steps;
+    s->first = hk_alloc(((size_t)f->n + 1) * sizeof *s->first);
+    d->length = hk_alloc((size_t)f->n * sizeof *d->length);
+    HK_CHECK(e, s->first && d->length, HK_E_NOMEM, "%s: no memory for the lengths of %lld samples",
+             name, (long long)f->n);
+    memcpy(d->length, f->length, (size_t)f->n * sizeof *d->length);
+    s->first[0] = 0;
+    for (int64_t i = 0; i < f->n; i++) {
+        HK_CHECK(e, f->length[i] >= 1 && f->length[i] <= f->steps, HK_E_FORMAT,
+                 "%s: sample %lld has %ld steps, expected 1 to %ld", name, (long long)i,
+                 (long)f->length[i], (long)f->steps);
+        s->first[i + 1] = s->first[i] + (size_t)f->length[i] * frame;
+    }
+    s->total = s->first[f->n];
+    return HK_OK;
+}
+
+static hk_status take(hk_dataset *d, const hk_store_form *f, const char *name, hk_error *e)
+{
+    hk_shape_text t;
+    hk_store *s = d->self;
+    if (f->length) HK_TRY(lay_out(d, s, f, name, e));
+    s->label = hk_alloc_zero((size_t)f->n, sizeof *s->label);
+    if (f->unit > 0) s->u8 = hk_alloc_zero(s->total, 1);
+    else s->f32 = hk_alloc_zero(s->total, sizeof *s->f32);
+    HK_CHECK(e, s->label && (s->u8 || s->f32), HK_E_NOMEM, "%s: no memory for %lld samples of %s",
+             name, (long long)f->n, hk_shape_name(f->shape, &t));
+    return HK_OK;
+}
+
 hk_status hk_store_new(hk_dataset *d, const hk_store_form *f, const char *name, hk_error *e)
 {
     hk_shape_text t;
     HK_CHECK(e, f->n >= 1 && f->n <= INT32_MAX, HK_E_FORMAT,
              "%s: holds %lld samples, expected 1 to 2147483647", name, (long long)f->n);
+    HK_CHECK(e, !f->length || f->steps >= 1, HK_E_FORMAT, "%s: samples have no steps", name);
     size_t v = form_values(f);
     HK_CHECK(e, v > 0, HK_E_FORMAT, "%s: %lld samples of %s, expected sizes above 0 that fit "
              "memory", name, (long long)f->n, hk_shape_name(f->shape, &t));
     hk_store *s = hk_alloc_zero(1, sizeof *s);
-    if (s) {
-        s->per = v / (size_t)f->n;
-        s->unit = f->unit;
-        s->label = hk_alloc_zero((size_t)f->n, sizeof *s->label);
-        if (f->unit > 0) s->u8 = hk_alloc_zero(v, 1);
-        else s->f32 = hk_alloc_zero(v, sizeof *s->f32);
-    }
+    HK_CHECK(e, s, HK_E_NOMEM, "%s: no memory for its samples", name);
+    s->total = v;
+    s->per = v / (size_t)f->n;
+    s->unit = f->unit;
     d->self = s;
-    if (!s || !s->label || (!s->u8 && !s->f32)) {
+    hk_status st = take(d, f, name, e);
+    if (st != HK_OK) {
         hk_store_close(d);
-        return hk_fail(e, HK_E_NOMEM, "%s: no memory for %lld samples of %s", name, (long long)f->n,
-                       hk_shape_name(f->shape, &t));
+        return st;
     }
     d->n = f->n;
     d->shape = f->shape;
@@ -58,12 +90,10 @@ hk_status hk_store_get(const hk_dataset *d, int64_t i, float *out, int32_t *labe
              d->ops->info.name, (long long)i, (long long)(d->n - 1));
     if (label) *label = s->label[i];
     if (!out) return HK_OK;
-    if (s->f32) {
-        memcpy(out, s->f32 + (size_t)i * s->per, s->per * sizeof *out);
-        return HK_OK;
-    }
-    const uint8_t *u = s->u8 + (size_t)i * s->per;
-    for (size_t k = 0; k < s->per; k++) out[k] = (float)u[k] / s->unit;
+    const size_t first = hk_store_first(s, i), n = hk_store_first(s, i + 1) - first;
+    if (s->f32) memcpy(out, s->f32 + first, n * sizeof *out);
+    for (size_t k = 0; s->u8 && k < n; k++) out[k] = (float)s->u8[first + k] / s->unit;
+    memset(out + n, 0, (s->per - n) * sizeof *out);
     return HK_OK;
 }
 
@@ -74,11 +104,14 @@ void hk_store_close(hk_dataset *d)
         hk_free(s->u8);
         hk_free(s->f32);
         hk_free(s->label);
+        hk_free(s->first);
         hk_free(s);
     }
     hk_free(d->class_name);
+    hk_free(d->length);
     d->self = NULL;
     d->class_name = NULL;
+    d->length = NULL;
 }
 
 hk_status hk_store_label(hk_dataset *d, int64_t i, int64_t label, const char *name, hk_error *e)
@@ -112,7 +145,7 @@ static uint64_t mix_bytes(uint64_t h, const uint8_t *p, size_t n)
 void hk_store_digest(hk_dataset *d)
 {
     const hk_store *s = d->self;
-    size_t v = (size_t)d->n * s->per;
+    size_t v = s->total;
     uint64_t h = mix(mix(0, (uint64_t)d->n), s->per);
     if (s->u8) h = mix_bytes(h, s->u8, v);
     for (size_t k = 0; s->f32 && k < v; k++) {
@@ -121,5 +154,6 @@ void hk_store_digest(hk_dataset *d)
         h = mix(h, bits);
     }
     for (int64_t i = 0; i < d->n; i++) h = mix(h, (uint32_t)s->label[i]);
+    for (int64_t i = 0; d->length && i < d->n; i++) h = mix(h, (uint32_t)d->length[i]);
     d->digest = h;
 }

@@ -14,24 +14,32 @@ typedef struct hk_bytes {
     const char    *name;
 } hk_bytes;
 
-/* d->self of every member. */
+/* d->self of every member. Sample i lies at value number hk_store_first(s, i). */
 typedef struct hk_store {
-    uint8_t *u8;                 /* [n][per], or NULL                */
-    float   *f32;                /* [n][per] where u8 is NULL        */
-    int32_t *label;              /* [n]                              */
-    size_t   per;                /* values of one sample             */
-    float    unit;               /* the byte that stands for 1.0     */
+    uint8_t *u8;                 /* [total], or NULL                                   */
+    float   *f32;                /* [total] where u8 is NULL                           */
+    int32_t *label;              /* [n]                                                */
+    size_t  *first;              /* [n + 1] samples of their own lengths, or NULL      */
+    size_t   per, total;         /* values of the longest sample, and of all together  */
+    float    unit;               /* the byte that stands for 1.0                       */
 } hk_store;
 
 typedef struct hk_store_form {
-    int64_t  n;
-    hk_shape shape;
-    int32_t  steps;
-    float    unit;               /* 0: floats instead of bytes */
+    int64_t        n;
+    hk_shape       shape;
+    int32_t        steps;
+    float          unit;         /* 0: floats instead of bytes                                    */
+    const int32_t *length;       /* [n] steps of each sample, 1..steps, copied; NULL: all `steps` */
 } hk_store_form;
 
-/* Makes the zeroed store of d and sets self, n, shape and steps. name is the file for messages.
- * E_FORMAT: no samples or an empty shape; E_NOMEM. On failure d is as after hk_store_close. */
+static inline size_t hk_store_first(const hk_store *s, int64_t i)
+{
+    return s->first ? s->first[i] : (size_t)i * s->per;
+}
+
+/* Makes the zeroed store of d and sets self, n, shape, steps and length; only the steps that there
+ * are take memory. name is the file for messages. E_FORMAT: no samples, an empty shape, a length
+ * outside 1..steps; E_NOMEM. On failure d is as after hk_store_close. */
 hk_status hk_store_new(hk_dataset *d, const hk_store_form *form, const char *name, hk_error *e);
 
 /* The get and close of every member. */

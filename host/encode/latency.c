@@ -1,4 +1,5 @@
-/* One spike per value, the larger the earlier: x in 0..1 fires at step 1 + round((1 - x)(T - 1)).
+/* One spike per value, the larger the earlier: x in 0..1 fires at step 1 + round((1 - x)(T - 1)). One
+ * value is spread over all steps, so samples with a time axis are refused.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -38,6 +39,7 @@ const hk_encoder_ops hk_encoder_latency = {
               .source = "Thorpe et al., Neural Networks 14:715 (2001)",
               .cfg_size = sizeof(latency_cfg), .fields = latency_fields,
               .n_fields = HK_COUNT(latency_fields) },
+    .time = HK_TIME_STATIC,
     .kind = HK_BITS,
     .step = latency_step,
 };

@@ -1,5 +1,8 @@
 /* Bernoulli spikes: at every step each value fires with a probability equal to itself,
- * independently. Every draw is a function of seed, stream, step and position.
+ * independently; with a time axis the value of that step. Every draw is a function of seed, stream,
+ * step and position.
+ *
+ *   s[t] = 1 if r[t] < gain x[t], r uniform in [0, 1)        mean x, deviation sqrt(x (1 - x) / T)
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,9 +23,10 @@ static void rate_step(const void *cfg, const hk_encode_in *in, int32_t t, int32_
     const float gain = ((const rate_cfg *)cfg)->gain;
     size_t rows = (size_t)in->batch * (size_t)in->shape.h * (size_t)in->shape.w;
     size_t c = (size_t)in->shape.c, words = hk_row_bytes(HK_BITS, c) / 4;
+    const float *frame = hk_encode_frame(in, t);
     memset(out, 0, rows * words * 4);
-    for (size_t i = 0; i < rows; i++) {
-        const float *x = in->x + i * c;
+    for (size_t i = 0; i < rows && frame; i++) {
+        const float *x = frame + i * c;
         uint32_t *row = (uint32_t *)out + i * words;
         uint64_t first = ((uint64_t)t * rows + i) * c;
         for (size_t k = 0; k < c; k++) {

@@ -26,6 +26,10 @@ static hk_status open_recipe(hk_snapshot *s, const hk_export_opts *o, hk_error *
     const bool known = d->shape.c && d->classes;
     if (o->train > 0 || !known) HK_TRY(open_data(s, 0, e));
     if (o->test > 0) HK_TRY(open_data(s, 1, e));
+    if (s->data[0].ops) {
+        if (!s->recipe.data.steps) s->recipe.data.steps = s->data[0].steps;
+        HK_TRY(hk_recipe_normalise(&s->recipe, &s->data[0], e));
+    }
     if (known) return hk_recipe_shape(&s->recipe, d->shape, d->classes, e);
     return hk_recipe_shape(&s->recipe, s->data[0].shape, s->data[0].n_class, e);
 }

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/file.h"
-#include "recipe/number.h"
+#include "io/number.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build_blocks.h"
 
-#include "number.h"
+#include "io/number.h"
 
 typedef struct label { char text[32]; } label;
 

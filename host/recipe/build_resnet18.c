@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "build_blocks.h"
-#include "number.h"
+#include "io/number.h"
 
 enum { STAGES = 4, BLOCKS = 2 };
 

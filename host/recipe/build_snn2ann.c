@@ -17,7 +17,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "build_blocks.h"
-#include "number.h"
+#include "io/number.h"
 
 typedef struct net {
     hk_layers *l;

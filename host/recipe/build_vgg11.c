@@ -9,7 +9,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "build_blocks.h"
-#include "number.h"
+#include "io/number.h"
 
 static const int32_t widths[] = { 64, 128, 256, 256, 512, 512, 512, 512 };
 enum { CONVS = HK_COUNT(widths) };

@@ -2,7 +2,7 @@
 #include "keys.h"
 
 #include "io/words.h"
-#include "number.h"
+#include "io/number.h"
 
 #include <math.h>
 #include <string.h>

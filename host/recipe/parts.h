@@ -38,7 +38,7 @@ typedef struct hk_parts {
     hk_objective_cfg objective;
     hk_note         *note;               /* [n_node]                                              */
     hk_shape         claimed;            /* data.shape of the recipe; c is 0 without              */
-    int32_t          claimed_classes;
+    int32_t          claimed_classes, claimed_steps;
 } hk_parts;
 
 struct hk_layers {                       /* the builder's side */

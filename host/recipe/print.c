@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/alloc.h"
-#include "number.h"
+#include "io/number.h"
 #include "parts.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/file.h"
+#include "data/split.h"
 #include "parts.h"
 
 #include <string.h>
@@ -33,6 +34,7 @@ static hk_status resolve(hk_recipe *r, hk_parts *p, const char *text, size_t n, 
     HK_TRY(hk_part_learning(r, p, e));
     p->claimed = r->data.shape;
     p->claimed_classes = r->data.classes;
+    p->claimed_steps = r->data.steps;
     return HK_OK;
 }
 
@@ -94,9 +96,22 @@ hk_status hk_recipe_shape_from_data(hk_recipe *r, hk_error *e)
     hk_status st = hk_data_open(&d, r->data.ops, &cfg, &inner);
     if (st) return hk_fail(e, st, "%s (give data.shape and data.classes to plan without the data)",
                            inner.text);
+    if (!r->data.steps) r->data.steps = d.steps;
     st = hk_recipe_shape(r, d.shape, d.n_class, e);
     hk_data_close(&d);
     return st;
+}
+
+hk_signal hk_recipe_input(const hk_recipe *r)
+{
+    return hk_encode_form(r->encoder, r->encoder_cfg, r->data.shape);
+}
+
+hk_status hk_recipe_normalise(hk_recipe *r, const hk_dataset *train, hk_error *e)
+{
+    hk_recipe_data *d = &r->data;
+    if (d->normalise != HK_NORM_CHANNEL || d->augment.n_mean) return HK_OK;
+    return hk_data_normalise(train, (double)d->validation, &d->augment, e);
 }
 
 void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *out)
@@ -104,8 +119,8 @@ void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *ou
     *out = (hk_net_spec){
         .node = r->node,
         .n_node = r->n_node,
-        .input = { .shape = r->data.shape, .kind = r->encoder->kind, .scale = 1 },
-        .constant_input = r->encoder->constant,
+        .input = hk_recipe_input(r),
+        .constant_input = r->encoder->constant && r->data.steps == 0,
         .T = r->train.T,
         .batch = r->train.batch,
         .learn = learn,

@@ -17,11 +17,16 @@ typedef struct hk_recipe_data {
     void                 *cfg;
     char                  path[1024];
     float                 validation;
+    int32_t               normalise;     /* hk_normalise                                          */
     hk_augment_cfg        augment;
     hk_shape              shape;         /* of one frame; c is 0 until the recipe or a call of
                                             hk_recipe_shape gives it, as with classes             */
     int32_t               classes;
+    int32_t               steps;         /* time axis of a sample, 0: static. From the recipe, or set
+                                            by who has opened the data, before hk_recipe_shape    */
 } hk_recipe_data;
+
+typedef enum hk_normalise { HK_NORM_NONE, HK_NORM_CHANNEL } hk_normalise;
 
 typedef struct hk_recipe_train {
     int32_t T, batch, epochs, accumulate, seed, threads;
@@ -80,6 +85,14 @@ hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_erro
 /* The same with the shape that the recipe says or, when it says none, that of its training set,
  * which is opened for it and closed again. The errors of hk_data_open. */
 hk_status hk_recipe_shape_from_data(hk_recipe *r, hk_error *e);
+
+/* What the net sees of a frame: the encoder's output. */
+hk_signal hk_recipe_input(const hk_recipe *r);
+
+/* Where data.normalise asks for it and the recipe has no mean and std yet: those of every channel over
+ * the training part of `train`, an opened training set, into data.augment; hk_recipe_print then writes
+ * them. E_SHAPE: more channels than HK_AUGMENT_CHANNELS. */
+hk_status hk_recipe_normalise(hk_recipe *r, const hk_dataset *train, hk_error *e);
 
 /* Fills a net's spec from a shaped recipe. The rule is named in any case, as it may say
  * something of inference; learn: it is run; update: with the optimizer too. kernels may be set

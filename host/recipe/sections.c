@@ -26,12 +26,6 @@ static hk_status read_member(hk_parts *p, hk_family family, const char *section,
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-static bool counted(const char *name)    /* mean0, std3, n_mean: written as lists */
-{
-    size_t n = strlen(name);
-    return strcmp(name, "n_mean") == 0 || (n && name[n - 1] >= '0' && name[n - 1] <= '9');
-}
-
 static hk_status read_norm(const hk_tree *map, hk_augment_cfg *cfg, hk_error *e)
 {
     static const char section[] = "data.augment";
@@ -54,16 +48,8 @@ static hk_status read_norm(const hk_tree *map, hk_augment_cfg *cfg, hk_error *e)
 
 static hk_status read_augment(const hk_tree *map, hk_augment_cfg *cfg, hk_error *e)
 {
-    enum { MOST = 32 };
     static const char *const other[] = { "mean", "std" };
-    hk_field field[MOST];
-    hk_info info = hk_augment_info;
-    info.fields = field;
-    info.n_fields = 0;
-    for (int i = 0; i < hk_augment_info.n_fields && info.n_fields < MOST; i++)
-        if (!counted(hk_augment_info.fields[i].name))
-            field[info.n_fields++] = hk_augment_info.fields[i];
-    hk_target target = { &info, cfg };
+    hk_target target = { &hk_augment_info, cfg };
     hk_keys keys = { "data.augment", &target, 1, other, HK_COUNT(other) };
     HK_TRY(hk_keys_read(&keys, map, e));
     return read_norm(map, cfg, e);

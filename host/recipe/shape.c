@@ -30,6 +30,9 @@ static hk_status check_claims(const hk_recipe *r, const hk_parts *p, hk_shape sh
     HK_CHECK(e, !p->claimed_classes || p->claimed_classes == classes, HK_E_SHAPE,
              "%sdata.classes is %d, but the data have %d", hk_tree_where(p->root).text,
              (int)p->claimed_classes, (int)classes);
+    HK_CHECK(e, !p->claimed_steps || p->claimed_steps == r->data.steps, HK_E_SHAPE,
+             "%sdata.steps is %d, but the data have %d", hk_tree_where(p->root).text,
+             (int)p->claimed_steps, (int)r->data.steps);
     return hk_augment_check(&r->data.augment, shape, e);
 }
 
@@ -99,9 +102,9 @@ hk_status hk_recipe_shape(hk_recipe *r, hk_shape shape, int32_t classes, hk_erro
 {
     hk_parts *p = r->self;
     HK_TRY(check_claims(r, p, shape, classes, e));
-    if (p->builder.info) HK_TRY(build(r, p, shape, classes, e));
     r->data.shape = shape;
     r->data.classes = classes;
+    if (p->builder.info) HK_TRY(build(r, p, hk_recipe_input(r).shape, classes, e));
     hk_node *node = hk_alloc_zero((size_t)r->n_node, sizeof *node);
     HK_CHECK(e, node, HK_E_NOMEM, "out of memory for a recipe");
     hk_status st = infer(r, p, node, e);

@@ -6,6 +6,10 @@
 static const hk_field data_fields[] = {
     HK_ROW_FLOAT(hk_recipe_data, validation, 0, 0, 0.9, "1",
                  "share of the training set held out; the best epoch is chosen on it"),
+    HK_ROW_ENUM(hk_recipe_data, normalise, HK_NORM_NONE, "none|channel", 2,
+                "channel: mean 0 and deviation 1 by the training part, unless augment has mean, std"),
+    HK_ROW_INT(hk_recipe_data, steps, 0, 0, 1000000, "steps",
+               "time axis of a sample, where no data are read; 0: static, or as the data say"),
 };
 
 static const hk_field objective_fields[] = {

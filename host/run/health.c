@@ -46,7 +46,7 @@ static void look(hk_health *h, const hk_net *net)
 
 static void look_at_step(void *self, hk_net *net, int t, hk_event what)
 {
-    if (what == HK_AFTER_BACKWARD && t == net->spec.T) look(self, net);
+    if (what == HK_AFTER_BACKWARD && t == hk_net_steps(net)) look(self, net);
 }
 
 hk_status hk_health_learn(hk_health *h, hk_net *net, const hk_batch *batch, hk_result *out,

@@ -99,7 +99,8 @@ hk_status hki_input_read(hki_input *in, const char *path, int32_t T, hk_error *e
     hk_status st = take(in, path, &list, T, e);
     hk_arrays_clear(&list);
     if (st != HK_OK) hki_input_free(in);
-    in->batch = (hk_batch){ in->B, frame, in, in->label, in->target };
+    in->batch = (hk_batch){ .n = in->B, .frame = frame, .self = in, .label = in->label,
+                            .target = in->target };
     return st;
 }
 

@@ -39,12 +39,25 @@ static hk_status hash_recipe(const hk_session_opts *o, const hk_recipe_data *d, 
     hk_status st = hk_recipe_read(&r, o->recipe, o->text, set, o->n_set + 2, e);
     hk_free(set);
     if (st != HK_OK) return st;
+    r.data.steps = d->steps;
+    r.data.augment = d->augment;         /* with the normalisation that the data gave */
     st = hk_recipe_shape(&r, d->shape, d->classes, e);
     if (st == HK_OK) st = hk_recipe_print(&r, &text, e);
     if (st == HK_OK) *hash = hk_hash(HK_HASH, text, strlen(text));
     hk_free(text);
     hk_recipe_free(&r);
     return st;
+}
+
+/* A label must mean the same class in both sets. */
+static hk_status check_names(const hk_dataset *a, const hk_dataset *b, hk_error *e)
+{
+    const int n = a->n_class < b->n_class ? a->n_class : b->n_class;
+    for (int k = 0; k < n && a->class_name && b->class_name; k++)
+        HK_CHECK(e, !strcmp(a->class_name[k], b->class_name[k]), HK_E_FORMAT,
+                 "data set '%s': class %d is '%s' in the training set and '%s' in the test set",
+                 a->ops->info.name, k, a->class_name[k], b->class_name[k]);
+    return HK_OK;
 }
 
 static hk_status open_data(hk_session *s, hk_error *e)
@@ -56,13 +69,17 @@ static hk_status open_data(hk_session *s, hk_error *e)
         HK_TRY(hk_data_open(&s->data[i], d->ops, &cfg, e));
     }
     const hk_dataset *a = &s->data[0], *b = &s->data[1];
+    const bool ragged = a->length || b->length;
     HK_CHECK(e,
              a->shape.h == b->shape.h && a->shape.w == b->shape.w && a->shape.c == b->shape.c &&
-                 a->steps == b->steps,
-             HK_E_SHAPE, "data set '%s': training samples are %dx%dx%d, test samples %dx%dx%d",
-             d->ops->info.name, a->shape.c, a->shape.h, a->shape.w, b->shape.c, b->shape.h,
-             b->shape.w);
+                 (a->steps == b->steps || ragged),
+             HK_E_SHAPE, "data set '%s': training samples are %dx%dx%d in %d steps, test samples "
+             "%dx%dx%d in %d", d->ops->info.name, a->shape.c, a->shape.h, a->shape.w, a->steps,
+             b->shape.c, b->shape.h, b->shape.w, b->steps);
+    HK_TRY(check_names(a, b, e));
     int classes = a->n_class > b->n_class ? a->n_class : b->n_class;
+    s->recipe.data.steps = a->steps > b->steps ? a->steps : b->steps;
+    HK_TRY(hk_recipe_normalise(&s->recipe, a, e));
     return hk_recipe_shape(&s->recipe, a->shape, classes, e);
 }
 
@@ -87,7 +104,7 @@ static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e
     HK_TRY(hk_recipe_read(&s->recipe, o->recipe, o->text, o->set, o->n_set, e));
     HK_TRY(open_data(s, e));
     HK_TRY(hash_recipe(o, &s->recipe.data, &s->recipe_hash, e));
-    HK_TRY(hk_feed_open(&s->feed, &s->recipe, s->data[0].steps, e));
+    HK_TRY(hk_feed_open(&s->feed, &s->recipe, s->data[0].length || s->data[1].length, e));
     hk_net_spec spec;
     memset(&spec, 0, sizeof spec);
     hk_recipe_spec(&s->recipe, o->learn, o->learn, &spec);

@@ -20,7 +20,7 @@
 
 enum { CIFAR = 3072, SIDE = 16, COLOUR = SIDE * SIDE * 3 };
 
-static void put(const char *path, const void *data, size_t n)
+static inline void put(const char *path, const void *data, size_t n)
 {
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
@@ -28,7 +28,7 @@ static void put(const char *path, const void *data, size_t n)
     assert_int_equal(fclose(f), 0);
 }
 
-static void put_gz(const char *path, const void *data, size_t n)
+static inline void put_gz(const char *path, const void *data, size_t n)
 {
     gzFile f = gzopen(path, "wb");
     assert_non_null(f);
@@ -37,10 +37,10 @@ static void put_gz(const char *path, const void *data, size_t n)
 }
 
 /* Pixel k of image i of every generated file. */
-static uint8_t pixel(int i, size_t k) { return (uint8_t)(7 * i + 3 * (int)k + (int)k / 11); }
+static inline uint8_t pixel(int i, size_t k) { return (uint8_t)(7 * i + 3 * (int)k + (int)k / 11); }
 
 /* 6 images of 3 x 4, labels 0 1 2 0 1 2. */
-static void make_idx(const char *dir, bool gz)
+static inline void make_idx(const char *dir, bool gz)
 {
     static const uint8_t head[16] = { 0, 0, 8, 3, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 4 };
     uint8_t x[16 + 72], y[14] = { 0, 0, 8, 1, 0, 0, 0, 6, 0, 1, 2, 0, 1, 2 };
@@ -55,7 +55,7 @@ static void make_idx(const char *dir, bool gz)
 }
 
 /* n records whose last label byte is i % 10. */
-static void make_cifar(const char *path, int n, int n_label, bool gz)
+static inline void make_cifar(const char *path, int n, int n_label, bool gz)
 {
     size_t record = (size_t)n_label + CIFAR;
     uint8_t *b = malloc((size_t)n * record);
@@ -70,7 +70,7 @@ static void make_cifar(const char *path, int n, int n_label, bool gz)
 
 typedef struct blob { uint8_t *at; size_t n; } blob;
 
-static blob make_jpeg(int i)
+static inline blob make_jpeg(int i)
 {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr mgr;
@@ -96,7 +96,7 @@ static blob make_jpeg(int i)
     return (blob){ out, n };
 }
 
-static blob make_png(int i, unsigned format, size_t bytes, int w, int h)
+static inline blob make_png(int i, unsigned format, size_t bytes, int w, int h)
 {
     png_image image = { .version = PNG_IMAGE_VERSION, .width = (unsigned)w, .height = (unsigned)h,
                         .format = format };
@@ -115,12 +115,12 @@ static blob make_png(int i, unsigned format, size_t bytes, int w, int h)
 static const char *const pack_name[] = { "c/2.png", "a/1.png", "c/0.png", "a-b/0.png", "a/0.png",
                                          "c/1.png" };
 
-static blob pack_image(int i, bool jpeg)
+static inline blob pack_image(int i, bool jpeg)
 {
     return jpeg ? make_jpeg(i) : make_png(i, PNG_FORMAT_RGB, COLOUR, SIDE, SIDE);
 }
 
-static void make_tree(const char *dir, const char *split, const char *const *name, int n, bool jpeg)
+static inline void make_tree(const char *dir, const char *split, const char *const *name, int n, bool jpeg)
 {
     char path[128];
     mkdir(dir, 0777);
@@ -137,7 +137,7 @@ static void make_tree(const char *dir, const char *split, const char *const *nam
     }
 }
 
-static void make_tar(const char *dir, const char *file, bool gz)
+static inline void make_tar(const char *dir, const char *file, bool gz)
 {
     char path[128], *out = malloc(1 << 17);
     size_t n = 0;
@@ -166,7 +166,7 @@ static void make_tar(const char *dir, const char *file, bool gz)
     free(out);
 }
 
-static void make_npz(const char *path, hk_dtype t, int rank, const int64_t *dim,
+static inline void make_npz(const char *path, hk_dtype t, int rank, const int64_t *dim,
                      const int64_t *label)
 {
     hk_arrays list = { 0 };

@@ -147,6 +147,109 @@ static void latency(void **state)
     assert_int_equal(bit(0, 0) + bit(0, 1) + bit(0, 2), 3);
 }
 
+/* Three steps of one value per position: what an encoder writes for each, as floats of a channel. */
+static void over_time(const hk_encoder_ops *ops, const float *seq, int steps, int channel, float *out)
+{
+    const hk_shape one = { 1, 1, 1, false };
+    const hk_signal form = hk_encode_form(ops, cfg, one);
+    for (int t = 1; t <= steps + 1; t++) {
+        float got[4];
+        const hk_encode_in in = { .x = seq, .steps = steps, .batch = 1, .shape = one, .r = { 1, 2 } };
+        ops->step(cfg, &in, t, steps + 1, got);
+        uint32_t word;
+        memcpy(&word, got, sizeof word);
+        out[t - 1] = form.kind == HK_BITS ? (float)(word >> channel & 1) : got[channel];
+    }
+}
+
+/* Fixture of the specification, and the step behind the last frame. */
+static void delta(void **state)
+{
+    (void)state;
+    static const float seq[] = { 1, 2, 0, 2, 2.9f }, want[] = { 1, 1, -1, 1, 0 };
+    const hk_encoder_ops *ops = get("delta");
+    const hk_shape s = { 2, 3, 33, false };
+    float got[6], off[6];
+    hk_signal form = hk_encode_form(ops, cfg, s);
+    assert_true(ops->time == HK_TIME_AXIS && form.kind == HK_BITS && form.shape.c == 66 && form.shape.h == 2);
+    for (int first = 0; first < 2; first++)
+        for (int one = 0; one < 2; one++) {
+            set(ops, "threshold", 1);
+            set(ops, "signs", one);
+            set(ops, "first", first);
+            over_time(ops, seq, 5, 0, got);
+            if (!one) over_time(ops, seq, 5, 1, off);
+            for (int t = 0; t < 5; t++)
+                assert_true(got[t] - (one ? 0 : off[t]) == (first && t == 0 ? 0 : want[t]));
+            assert_true(got[5] == 0);
+        }
+    form = hk_encode_form(ops, cfg, s);
+    assert_true(form.kind == HK_F32 && form.shape.c == 33);
+}
+
+/* Two channels of 35: bit c up, bit 35 + c down, rows apart. */
+static void delta_channels(void **state)
+{
+    (void)state;
+    static float seq[2][ROWS * C];
+    static uint32_t out[ROWS * 3 + 1];
+    const hk_encoder_ops *ops = get("delta");
+    for (int i = 0; i < ROWS * C; i++) seq[1][i] = i % 3 == 0 ? 1.0f : i % 3 == 1 ? -1.0f : 0.05f;
+    const hk_encode_in in = { .x = seq[0], .steps = 2, .batch = B, .shape = { H, W, C, false } };
+    out[ROWS * 3] = 0x5a5a5a5a;
+    ops->step(cfg, &in, 2, 2, out);
+    assert_int_equal(out[ROWS * 3], 0x5a5a5a5a);
+    for (int i = 0; i < ROWS * C; i++)
+        for (int down = 0; down < 2; down++) {
+            const int k = i % C + (down ? C : 0);
+            assert_int_equal(out[i / C * 3 + k / 32] >> k % 32 & 1, i % 3 == down);
+        }
+    for (int r = 0; r < ROWS; r++) assert_int_equal(out[r * 3 + 2] >> 6, 0);
+}
+
+static void direct_and_rate_over_time(void **state)
+{
+    (void)state;
+    static const float seq[] = { 1, 0, 1, 0, 0.5f };
+    float got[6];
+    over_time(get("direct"), seq, 5, 0, got);
+    for (int t = 0; t < 6; t++) assert_true(got[t] == (t < 5 ? seq[t] : 0));
+    over_time(get("rate"), seq, 5, 0, got);
+    for (int t = 0; t < 4; t++) assert_true(got[t] == seq[t]);
+    assert_true(got[5] == 0);
+    assert_true(get("latency")->time == HK_TIME_STATIC && get("none")->time == HK_TIME_AXIS);
+}
+
+/* Fixtures: latency at T = 5; the deviation of a rate over 100 steps at x = 0.3. */
+static void fixtures(void **state)
+{
+    (void)state;
+    static const float v[] = { 0, .02f, .25f, .5f, .75f, 1 };
+    static const int at[] = { 4, 4, 3, 2, 1, 0 };
+    hk_encode_in in = { .x = v, .batch = 1, .shape = { 1, 1, 6, false }, .r = { 3, 4 } };
+    const hk_encoder_ops *ops = get("latency");
+    for (int t = 1; t <= 5; t++) {
+        uint32_t word;
+        ops->step(cfg, &in, t, 5, &word);
+        for (int k = 0; k < 6; k++) assert_int_equal(word >> k & 1, at[k] == t - 1);
+    }
+    enum { MANY = 4000 };
+    static float x3[MANY];
+    static int count[MANY];
+    static uint32_t row[MANY / 32];
+    double mean = 0, var = 0;
+    for (int k = 0; k < MANY; k++) x3[k] = 0.3f;
+    in = (hk_encode_in){ .x = x3, .batch = 1, .shape = { 1, 1, MANY, false }, .r = { 3, 4 } };
+    ops = get("rate");
+    for (int t = 1; t <= 100; t++) {
+        ops->step(cfg, &in, t, 100, row);
+        for (int k = 0; k < MANY; k++) count[k] += (int)(row[k / 32] >> k % 32 & 1);
+    }
+    for (int k = 0; k < MANY; k++) mean += count[k] / 100.0 / MANY;
+    for (int k = 0; k < MANY; k++) var += (count[k] / 100.0 - mean) * (count[k] / 100.0 - mean) / MANY;
+    assert_true(fabs(mean - 0.3) < 0.003 && fabs(sqrt(var) - 0.045826) < 0.002);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +257,10 @@ int main(void)
         cmocka_unit_test(frames),
         cmocka_unit_test(rate),
         cmocka_unit_test(latency),
+        cmocka_unit_test(delta),
+        cmocka_unit_test(delta_channels),
+        cmocka_unit_test(direct_and_rate_over_time),
+        cmocka_unit_test(fixtures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,8 +140,9 @@ static void test_augment_cfg(void **state)
     (void)state;
     hk_augment_cfg c;
     hk_shape map = { .h = H, .w = W, .c = C }, vector = { .h = 1, .w = 1, .c = 9 };
+    memset(&c, 0, sizeof c);
     hk_fields_default(&hk_augment_info, &c);
-    assert_true(c.n_mean == 0 && c.std[3] == 1.0f && c.mean[0] == 0.0f && !c.flip);
+    assert_true(c.n_mean == 0 && c.crop_pad == 0 && !c.flip);
     assert_int_equal(hk_augment_check(&c, vector, &err), HK_OK);
     c.flip = true;
     assert_int_equal(hk_augment_check(&c, vector, &err), HK_E_SHAPE);
@@ -150,7 +151,8 @@ static void test_augment_cfg(void **state)
     assert_int_equal(hk_augment_set_norm(&c, mean, std, 3, &err), HK_OK);
     assert_true(c.n_mean == 3 && c.mean[2] == 0.3f && c.std[1] == 2.0f);
     assert_int_equal(hk_augment_check(&c, map, &err), HK_E_SHAPE);
-    assert_int_equal(hk_augment_set_norm(&c, mean, std, 5, &err), HK_E_ARG);
+    assert_int_equal(hk_augment_set_norm(&c, mean, std, HK_AUGMENT_CHANNELS + 1, &err),
+                     HK_E_ARG);
     assert_int_equal(hk_augment_set_norm(&c, mean, zero, 1, &err), HK_E_ARG);
     assert_int_equal(c.n_mean, 3);
     for (int k = 0; k < hk_augment_info.n_fields; k++) {
