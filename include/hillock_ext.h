@@ -437,6 +437,7 @@ typedef struct hk_batch {
 typedef struct hk_result {
     double  loss;                        /* E, as the objective reduces it                         */
     int64_t correct, seen;
+    int64_t spiking;                     /* count branch: correct by the steps; correct: by the sums */
 } hk_result;
 
 /* Called during a batch, for probes: after forward(t) and after backward(t). */

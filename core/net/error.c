@@ -80,6 +80,13 @@ void hk_count_rest(hk_net *net)
         if (net->steps < hk_steps_of(net, b)) count_decision(net, b);
 }
 
+void hk_count_spiking(hk_net *net)
+{
+    for (int b = 0; net->batch->label && b < net->batch->n; b++) count_decision(net, b);
+    net->result.spiking = net->result.correct;
+    net->result.correct = net->result.seen = 0;
+}
+
 void hk_loss_error(hk_net *net, int t, bool error)
 {
     const bool each = net->spec.objective.when == HK_EACH_STEP;

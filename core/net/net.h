@@ -58,6 +58,8 @@ void      hk_sum_frame(hk_net *net, int t);
 void hk_loss_value(hk_net *net, int t);
 /* Decisions against labels of the samples that the rule has left before their end. */
 void hk_count_rest(hk_net *net);
+/* Decisions of the steps of a count branch, into result.spiking. */
+void hk_count_spiking(hk_net *net);
 void hk_loss_error(hk_net *net, int t, bool error);
 
 #endif

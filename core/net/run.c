@@ -80,6 +80,7 @@ void hk_net_forward(hk_net *net, int t)
         if (net->node[i].ops->carry) net->node[i].ops->carry(&net->node[i], t);
     if (net->replay) return;
     if (net->phase != HK_SPIKES) hk_loss_value(net, t);
+    else if (t == net->spec.T) hk_count_spiking(net);
     if (net->phase != HK_SUMS) notify(net, t, HK_AFTER_FORWARD);
 }
 

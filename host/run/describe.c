@@ -35,9 +35,12 @@ json_t *hk_describe_memory(const hk_engine *g)
 json_t *hk_describe_pass(const hk_stats *s, const hk_net *net)
 {
     double speed = s->seconds > 0 ? (double)s->seen / s->seconds : 0;
-    return json_pack("{s:f, s:f, s:f, s:I, s:f, s:f}", "loss", hk_stats_loss(s), "accuracy",
-                     hk_stats_accuracy(s), "rate", hk_stats_mean_rate(s, net), "samples",
-                     (json_int_t)s->seen, "seconds", s->seconds, "samples_per_second", speed);
+    json_t *j = json_pack("{s:f, s:f, s:f, s:I, s:f, s:f}", "loss", hk_stats_loss(s), "accuracy",
+                          hk_stats_accuracy(s), "rate", hk_stats_mean_rate(s, net), "samples",
+                          (json_int_t)s->seen, "seconds", s->seconds, "samples_per_second", speed);
+    if (j && s->spiking)
+        json_object_set_new(j, "spiking_accuracy", json_real((double)s->spiking / (double)s->seen));
+    return j;
 }
 
 json_t *hk_describe_rates(const hk_stats *s, const hk_net *net)

@@ -33,6 +33,7 @@ void hk_stats_add(hk_stats *s, const hk_net *net, const hk_result *r, double sec
     double n = (double)r->seen;
     s->loss += net->spec.objective.batch_sum ? r->loss : r->loss * n;
     s->correct += r->correct;
+    s->spiking += r->spiking;
     s->seen += r->seen;
     s->batches++;
     s->seconds += seconds;
@@ -70,19 +71,20 @@ json_t *hk_stats_print(const hk_stats *s)
 {
     json_t *rates = json_array();
     for (int32_t i = 0; i < s->n_rate; i++) json_array_append_new(rates, json_real(s->rate[i]));
-    return json_pack("{s:f, s:I, s:I, s:I, s:f, s:o}", "loss", s->loss, "correct",
-                     (json_int_t)s->correct, "seen", (json_int_t)s->seen, "batches",
-                     (json_int_t)s->batches, "seconds", s->seconds, "rates", rates);
+    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:o}", "loss", s->loss, "correct",
+                     (json_int_t)s->correct, "spiking", (json_int_t)s->spiking, "seen",
+                     (json_int_t)s->seen, "batches", (json_int_t)s->batches, "seconds", s->seconds,
+                     "rates", rates);
 }
 
 hk_status hk_stats_parse(hk_stats *s, const json_t *in, const char *file, hk_error *e)
 {
     json_error_t why;
     double loss, seconds;
-    json_int_t correct, seen, batches;
+    json_int_t correct, seen, batches, spiking = 0;
     json_t *rates;
-    if (json_unpack_ex((json_t *)in, &why, 0, "{s:F, s:I, s:I, s:I, s:F, s:o}", "loss", &loss,
-                       "correct", &correct, "seen", &seen, "batches", &batches, "seconds", &seconds,
+    if (json_unpack_ex((json_t *)in, &why, 0, "{s:F, s:I, s?:I, s:I, s:I, s:F, s:o}", "loss", &loss,
+                       "correct", &correct, "spiking", &spiking, "seen", &seen, "batches", &batches, "seconds", &seconds,
                        "rates", &rates))
         return hk_fail(e, HK_E_FORMAT, "%s: sums of the epoch: %s", file, why.text);
     HK_CHECK(e, json_is_array(rates) && json_array_size(rates) == (size_t)s->n_rate, HK_E_FORMAT,
@@ -93,6 +95,7 @@ hk_status hk_stats_parse(hk_stats *s, const json_t *in, const char *file, hk_err
     s->loss = loss;
     s->seconds = seconds;
     s->correct = correct;
+    s->spiking = spiking;
     s->seen = seen;
     s->batches = batches;
     return HK_OK;

@@ -13,6 +13,7 @@
 typedef struct hk_stats {
     double  loss;                        /* sum of per-sample losses                              */
     int64_t correct, seen, batches;
+    int64_t spiking;                     /* correct by the spikes of a count branch, in training  */
     double  seconds;
     int32_t n_rate;                      /* layers of the net                                     */
     double *rate;                        /* [n_rate] firing rates, summed over samples            */
