@@ -11,7 +11,7 @@ import nets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-RATE = 0.15
+RATE, STEPS = 0.15, 4     # first weights are balanced to this rate, whatever T
 HILLOCK = os.environ.get("HILLOCK", os.path.join(ROOT, "build/release/hillock"))
 
 
@@ -56,9 +56,9 @@ class Folder:
 
     def rate(self, l):
         """Share of the neurons of layer l that fire, without batch statistics."""
-        spikes = json.loads(hillock("bench", "infer", "--recipe", self.recipe, "--input", self.one, "--weights",
-                                    self.weights, "--warmup", "0", "--repeats", "1", "--json"))["spikes"][l]
-        return spikes / (self.case.T * self.neurons[l])
+        said = hillock("bench", "infer", "--recipe", self.recipe, "--set", "train.T=%d" % STEPS, "--input", self.one,
+                       "--weights", self.weights, "--warmup", "0", "--repeats", "1", "--json")
+        return json.loads(said)["spikes"][l] / (STEPS * self.neurons[l])
 
     def balance(self):
         """Without batch norm a deep net with first weights falls silent towards its top, which would flatter
