@@ -66,7 +66,7 @@ typedef struct hk_neuron_step {
     size_t       n;
     const float *x;                      /* in   input current of this step; NULL in `local` when
                                                  only states are known: then state[] holds step t */
-    const float *spike;                  /* in   spikes of step t-1, 0 or 1                       */
+    const float *spike;                  /* in   spikes of step t-1: 0 or 1, or graded (>= 0)     */
     const float *learn[HK_MAX_LEARN];    /* in   learned parameters, in the order of ops->learn   */
     const float *prev[HK_MAX_STATE];     /* in   states of step t-1                               */
     float       *state[HK_MAX_STATE];    /* out  states of step t (`step`); in for `local` if !x  */
@@ -93,13 +93,18 @@ typedef struct hk_learn {                /* a parameter of a neuron that rules m
     bool        by_default;              /* learned by rules that learn no neuron by flag */
 } hk_learn;
 
+/* What a firing neuron sends on: 1, or by how much U exceeds theta. */
+typedef enum hk_emission { HK_EMIT_STEP, HK_EMIT_GRADED } hk_emission;
+
 /* Conventions that keep neurons short: state[0] is the membrane before reset, U; learned parameter 0
- * is the threshold; a neuron fires when z = U - theta >= 0 (or > 0, a setting of the spiking layer).
+ * is the threshold; a neuron fires when z = U - theta >= 0 (or > 0, a setting of the spiking layer). Its
+ * spike s is 1 or, graded, z itself; step and local are right for any s >= 0.
  * State is what is known before the spike of the step; what the spike does to it happens at the start
  * of the next step. So spike, surrogate, reset gradient and bits are the caller's. */
 typedef struct hk_neuron_ops {
     hk_info         info;
     int             n_state, n_learn;
+    hk_emission     emission;            /* where the spiking layer's key says auto               */
     const hk_learn *learn;
     float         (*rest)(const void *cfg, int i);                       /* NULL: 0               */
     void          (*step)(const hk_neuron_step *a, const void *cfg);
@@ -246,6 +251,7 @@ struct hk_node {
     int32_t             shards;
     bool                constant;        /* the same output at every step of a sample              */
     bool                learnable;       /* this layer or one before it has parameters             */
+    int32_t             top;             /* output in counts: the largest there can be             */
     bool                head, first;     /* weighted: feeds the readout directly; reads the input  */
     hk_node            *memory;          /* weighted, norm: the leaky state that it feeds, or NULL */
 
@@ -278,13 +284,17 @@ struct hk_node {
     double             *sense_sum;       /* [n_sense][H*W*C] the gradients, from who reads it      */
     int32_t             n_sense;
     void               *buf[8];          /* whatever else the layer took                           */
-    float               decay;           /* leak of the memory fed, refreshed by prepare           */
+    float               decay;           /* leak of a memory, refreshed by prepare; see hk_decay   */
+    float              *decays;          /* [T] the same where it differs from step to step        */
     float               bias_trace;      /* bt[t] = decay bt[t-1] + 1, the trace of a constant 1   */
     double             *sum[HK_MAX_PARAM];   /* [shards][groups] partial gradient sums             */
     uint64_t           *spikes;          /* [shards] spikes since reset                            */
     float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
     size_t              y_at, error_at;  /* placement in WORK                                      */
 };
+
+/* Leak of a memory from step t-1 to t; past the T of the net, that of step T. */
+static inline float hk_decay(const hk_node *memory, int t);
 
 /* Where the error at a node's output lies for step t. */
 static inline float *hk_dy(const hk_node *l, int t) { return (float *)hk_slot(&l->error, t); }
@@ -347,6 +357,7 @@ typedef struct hk_rule_plan {
     bool    mask_counts;                 /* counts: a neuron counts only where its input sum > 0   */
     bool    frame_mean;                  /* counts: HK_SUMS sees the mean of the frames, not the sum */
     float   membrane_dropout;            /* counts: share of membranes dropped after each step     */
+    float   error_factor;                /* on the error of every step that runs backward; 0: 1    */
 } hk_rule_plan;
 
 typedef struct hk_rule_ops {
@@ -498,6 +509,12 @@ int32_t hk_net_live(const hk_net *net, int t);
 int32_t hk_net_steps(const hk_net *net);
 /* Whether t is the last step of some sample: then a final loss enters there. */
 bool    hk_net_ends(const hk_net *net, int t);
+
+static inline float hk_decay(const hk_node *memory, int t)
+{
+    const int last = memory->net->spec.T;
+    return memory->decays ? memory->decays[(t < last ? t : last) - 1] : memory->decay;
+}
 
 /* Upper bound on the parameters of a spec: the length of the array that hk_net_build wants. */
 int32_t hk_net_max_param(const hk_net_spec *spec);

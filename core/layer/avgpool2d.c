@@ -1,5 +1,5 @@
-/* Average pooling. Of spikes it yields counts: bytes, with 1/(kernel*kernel) in the signal's scale, so
- * that the next product stays event driven.
+/* Average pooling. Of spikes, and of counts whose sums fit a byte, it yields counts, with
+ * 1/(kernel*kernel) in the signal's scale, so that the next product stays event driven.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,9 +9,11 @@ static hk_status infer(hk_node *l, hk_error *e)
 {
     HK_TRY(hk_pool_infer(l, e));
     const hk_pool_cfg *c = l->spec->cfg;
-    const bool counts = l->in[0].kind == HK_BITS;
-    l->out.kind = counts ? HK_COUNTS : HK_F32;
-    l->out.scale = counts ? l->in[0].scale / (float)(c->kernel * c->kernel) : 1;
+    const int32_t n = c->kernel * c->kernel;
+    const int32_t most = l->in[0].kind == HK_BITS ? 1 : l->in[0].kind == HK_COUNTS ? l->top : 0;
+    l->top = most && most * n <= UINT8_MAX ? most * n : 0;
+    l->out.kind = l->top ? HK_COUNTS : HK_F32;
+    l->out.scale = l->top ? l->in[0].scale / (float)n : 1;
     return HK_OK;
 }
 
@@ -22,9 +24,14 @@ static void count_window(const hk_node *l, hk_view x, int b, int yo, int xo, uns
     for (size_t k = 0; k < c; k++) out[k] = 0;
     for (int p = 0; p < g->kh; p++)
         for (int q = 0; q < g->kw; q++) {
-            const uint32_t *row = (const uint32_t *)x.data + hk_pool_row(g, b, yo, xo, p, q) * words;
-            for (size_t k = 0; k < c; k++)
-                out[k] = (unsigned char)(out[k] + (row[k / 32] >> (k % 32) & 1u));
+            const size_t at = hk_pool_row(g, b, yo, xo, p, q);
+            const unsigned char *counts = (const unsigned char *)x.data + at * c;
+            const uint32_t *row = (const uint32_t *)x.data + at * words;
+            if (x.kind == HK_COUNTS)
+                for (size_t k = 0; k < c; k++) out[k] = (unsigned char)(out[k] + counts[k]);
+            else
+                for (size_t k = 0; k < c; k++)
+                    out[k] = (unsigned char)(out[k] + (row[k / 32] >> (k % 32) & 1u));
         }
 }
 

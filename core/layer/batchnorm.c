@@ -189,7 +189,7 @@ static void forward(hk_node *l, int t)
         scale[k] = l->param[WEIGHT]->w[k] * inverse[k];
         shift[k] = offset * (l->param[BIAS]->w[k] - scale[k] * mean[k]);
     }
-    if (exact(l)) l->bias_trace = (l->memory ? l->memory->decay : 0) * l->bias_trace + 1;
+    if (exact(l)) l->bias_trace = (l->memory ? hk_decay(l->memory, t) : 0) * l->bias_trace + 1;
 }
 
 HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
@@ -204,7 +204,7 @@ HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
     }
     if (!exact(l)) return;
     const float *restrict mean = hk_slot(&l->state[0], a->t), *restrict inverse = mean + c;
-    const float leak = l->memory ? l->memory->decay : 0;
+    const float leak = l->memory ? hk_decay(l->memory, a->t) : 0;
     for (size_t r = 0; r < a->rows; r++) {
         const float *restrict x = a->x[0] + r * c;
         float *restrict f = (float *)l->buf[FILTERED] + (a->row + r) * c;

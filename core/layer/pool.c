@@ -15,6 +15,7 @@ hk_status hk_pool_infer(hk_node *l, hk_error *e)
     HK_CHECK(e, !in.flat && in.h >= c->kernel && in.w >= c->kernel, HK_E_SHAPE,
              "layer '%s' (%s): expected a map of at least %dx%d, found %dx%d (h, w)", l->name,
              l->ops->info.name, (int)c->kernel, (int)c->kernel, (int)in.h, (int)in.w);
+    l->top = l->from[0] ? l->from[0]->top : 0;
     l->out.shape.h = (in.h - c->kernel) / c->stride + 1;
     l->out.shape.w = (in.w - c->kernel) / c->stride + 1;
     l->conv = (hk_conv){ l->net->spec.batch, in.h, in.w, in.c, l->out.shape.h, l->out.shape.w, in.c,

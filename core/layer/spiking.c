@@ -1,8 +1,10 @@
-/* The spiking layer: wraps any neuron and any surrogate, packs spikes into bits, and runs what the
- * rule asks of neuron parameters. Per neuron, with the neuron's local derivatives J, e, i, p
- * (of state to state, to the last spike, to the input, to a parameter), z = U - theta, phi = phi(z):
+/* The spiking layer: wraps any neuron and any surrogate, sends spikes as bits, counts or floats, and
+ * runs what the rule asks of neuron parameters. Per neuron, with the neuron's local derivatives J, e, i,
+ * p (of state to state, to the last spike, to the input, to a parameter), z = U - theta, phi = ds/dz:
  *
- *   forward     state[t] from state[t-1], s[t-1], x[t];   s[t] = [z >= 0] or [z > 0]
+ *   forward     state[t] from state[t-1], s[t-1], x[t]
+ *   step        s[t] = [z >= 0] or [z > 0]                        phi = the surrogate at z
+ *   graded      s[t] = max(z, 0)                                  phi = [z >= 0], exact
  *   traces      eps_p[t] = J eps_p[t-1] + p                       (STOP: th~, al~, of any neuron)
  *               + e ds_p[t-1],  ds_p = phi (eps_p - [p is theta])     with trace_reset: kept
  *   online      d = dE/ds phi;   dx = i d;   dp += d (eps_p - [p is theta])
@@ -13,11 +15,17 @@
  * reaches s[t] through the reset of t+1. At the first step of a truncated window the inherited
  * membrane is a constant, the theta inside it included; the leak that multiplies it is not.
  *
+ * per_step gives each of the T steps parameters of its own: the map and the firing of step t use those
+ * of step t. Their traces are p alone: that parameters of step t act on later steps through the state
+ * is dropped online, as it would take a trace per step. recurrent: false starts every step at rest,
+ * J = e = 0.
+ *
  * In a count branch (hk_phase) the spikes of the steps are counted, and at the step on sums counts.c
  * takes the place of firing.
  *
  * Sources: STOP 2411.11082 eq. 24, 26, 27, 30 and STBP 1706.02609, both from one set of
- * derivatives. The kept reset follows from the chain rule; EM-PF, 2410.07547, is learned with it.
+ * derivatives. The kept reset follows from the chain rule; it, graded spikes, parameters per step and
+ * the form without recurrence are what EM-PF, 2410.07547, is made of.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,6 +36,12 @@
 #include <string.h>
 
 #include "counts.h"
+
+#ifdef HK_SMOOTH                        /* tests: F, the primitive of the surrogate, in place of firing */
+#  define HK_SPIKE_KIND HK_F32
+#else
+#  define HK_SPIKE_KIND HK_BITS
+#endif
 
 typedef enum { AUTO, YES, NO } choice;
 
@@ -44,19 +58,28 @@ static const hk_field fields[] = {
     HK_ROW_ENUM(hk_spiking_cfg, threshold_init, 0, "value|uniform", 2,
                 "first thresholds: the neuron's, or drawn from 0 to it"),
     HK_ROW_FLOAT(hk_spiking_cfg, scale, 1, 1e-6, 1e6, "1", "factor on the spikes sent on"),
+    HK_ROW_ENUM(hk_spiking_cfg, emission, HK_EMISSION_AUTO, "auto|step|graded", 3,
+                "a spike is 1, or what exceeds the threshold (no surrogate); auto: as the neuron has it"),
+    HK_ROW_INT(hk_spiking_cfg, spike_bits, 0, 0, 8, "bits",
+               "graded spikes sent on as multiples of spike_step below 2^bits; 0: as floats"),
+    HK_ROW_FLOAT(hk_spiking_cfg, spike_step, 0.25, 1e-6, 1e6, "1", "unit of quantised graded spikes"),
+    HK_ROW_BOOL(hk_spiking_cfg, per_step, 0, "every time step has parameters of its own"),
+    HK_ROW_BOOL(hk_spiking_cfg, recurrent, 1, "keep the state from step to step; no: start at rest"),
 };
 
 static hk_status infer(hk_node *l, hk_error *e)
 {
-    HK_CHECK(e, l->spec->neuron && l->spec->surrogate, HK_E_ARG,
+    const hk_spiking_cfg *c = hk_spiking_of(l);
+    HK_CHECK(e, l->spec->neuron && (l->spec->surrogate || hk_graded(l)), HK_E_ARG,
              "layer '%s' (spiking): a neuron and a surrogate are needed", l->name);
-#ifdef HK_SMOOTH
-    l->out.kind = HK_F32;
-#else
-    l->out.kind = HK_BITS;
-#endif
-    if (l->net->phase == HK_SUMS) l->out.kind = hk_counts_kind(l->net);
-    l->out.scale = hk_spiking_of(l)->scale;
+    HK_CHECK(e, hk_graded(l) || !c->spike_bits, HK_E_ARG,
+             "layer '%s' (spiking): spike_bits is %d, but its spikes are bits; set emission: graded",
+             l->name, (int)c->spike_bits);
+    l->out.kind = l->net->phase == HK_SUMS ? hk_counts_kind(l->net) : HK_SPIKE_KIND;
+    l->out.scale = c->scale;
+    if (hk_graded(l)) l->out.kind = c->spike_bits ? HK_COUNTS : HK_F32;
+    if (c->spike_bits) l->out.scale *= c->spike_step;
+    l->top = (1 << c->spike_bits) - 1;
     l->learnable = true;
     return HK_OK;
 }
@@ -76,22 +99,47 @@ static bool traced(const hk_node *l, int p)
     return p == 0 ? plan->learn_threshold : plan->learn_leak;
 }
 
+/* Adds an axis in front of all others. */
+static void add_axis(hk_param *d, int32_t n)
+{
+    for (int k = d->rank; k > 0; k--) {
+        d->dim[k] = d->dim[k - 1];
+        d->order[k] = (uint8_t)(d->order[k - 1] + 1);
+    }
+    for (int k = d->file_rank; k > 0; k--) d->file_dim[k] = d->file_dim[k - 1];
+    d->dim[0] = d->file_dim[0] = n;
+    d->order[0] = 0;
+    d->rank++;
+    d->file_rank++;
+}
+
+/* File shapes: [1], [C] or the map's; per step [T], [T, C], [T, map]. */
+static void shape_of(const hk_node *l, int p, hk_param *d)
+{
+    const hk_shape s = l->out.shape;
+    const int32_t steps = hk_own_steps(l);
+    d->rank = d->file_rank = 1;
+    d->dim[0] = d->file_dim[0] = 1;
+    if (hk_share_of(l, p) == HK_PER_CHANNEL) d->dim[0] = d->file_dim[0] = s.c;
+    if (hk_share_of(l, p) == HK_PER_NEURON) {
+        const hk_param map = { .rank = 3, .dim = { s.c, s.h, s.w }, .order = { 1, 2, 0 } };
+        d->rank = map.rank;
+        memcpy(d->dim, map.dim, sizeof d->dim);
+        memcpy(d->order, map.order, sizeof d->order);
+        d->file_rank = s.flat || (s.h == 1 && s.w == 1) ? 1 : 3;
+        memcpy(d->file_dim, map.dim, sizeof d->file_dim);
+        if (d->file_rank == 1) d->file_dim[0] = s.c * s.h * s.w;
+    }
+    if (!hk_spiking_of(l)->per_step) return;
+    if (hk_share_of(l, p) == HK_PER_LAYER) d->dim[0] = d->file_dim[0] = steps;
+    else add_axis(d, steps);
+}
+
 static hk_param describe(const hk_node *l, int p)
 {
     const hk_learn *row = &hk_neuron_of(l)->learn[p];
-    const hk_shape s = l->out.shape;
-    hk_param d = { .name = row->name, .role = row->role, .lo = row->lo, .hi = row->hi, .rank = 1,
-                   .dim = { 1 }, .file_rank = 1, .file_dim = { 1 } };
-    if (hk_share_of(l, p) == HK_PER_CHANNEL) d.dim[0] = d.file_dim[0] = s.c;
-    if (hk_share_of(l, p) == HK_PER_NEURON) {
-        const hk_param map = { .rank = 3, .dim = { s.c, s.h, s.w }, .order = { 1, 2, 0 } };
-        d.rank = map.rank;
-        memcpy(d.dim, map.dim, sizeof d.dim);
-        memcpy(d.order, map.order, sizeof d.order);
-        d.file_rank = s.flat || (s.h == 1 && s.w == 1) ? 1 : 3;
-        memcpy(d.file_dim, map.dim, sizeof d.file_dim);
-        if (d.file_rank == 1) d.file_dim[0] = s.c * s.h * s.w;
-    }
+    hk_param d = { .name = row->name, .role = row->role, .lo = row->lo, .hi = row->hi };
+    shape_of(l, p, &d);
     const choice want = wish_of(l, p);
     const hk_rule_plan *plan = &l->net->plan;
     const bool by_rule = p == 0 ? plan->learn_threshold : plan->learn_leak;
@@ -130,30 +178,37 @@ static hk_status check_weight_trace(const hk_node *l, hk_error *e)
 
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 {
+    HK_CHECK(e, !l->net->plan.counts || !hk_graded(l), HK_E_UNSUP,
+             "rule '%s' counts spikes, but those of layer '%s' are graded; set emission: step",
+             l->net->spec.rule->info.name, l->name);
     HK_TRY(check_wishes(l, e));
     HK_TRY(check_weight_trace(l, e));
     const hk_neuron_ops *nn = hk_neuron_of(l);
+    const hk_spiking_cfg *c = hk_spiking_of(l);
     const bool learn = l->net->spec.learn, adjoint = learn && l->net->plan.adjoint;
-    const int k = nn->n_state;
     const size_t bytes = l->rows * (size_t)l->out.shape.c * sizeof(float);
+    const int traces = c->per_step || !c->recurrent ? 1 : nn->n_state;
     for (int p = 0; p < nn->n_learn; p++) {
         const hk_param d = describe(l, p);
         hk_param *made = hk_take_param(m, l, &d);
         l->sum[p] = learn && (adjoint || traced(l, p))
                     ? hk_take(m, HK_R_STATE, (size_t)l->shards * made->n * sizeof(double)) : NULL;
-        for (int i = 0; i < k; i++)
+        for (int i = 0; i < traces; i++)
             l->trace[p][i] = traced(l, p) ? hk_take(m, HK_R_STATE, bytes) : NULL;
     }
-    for (int i = 0; i < k; i++) {
+    for (int i = 0; i < nn->n_state; i++) {
         l->state[i] = hk_take_ring(m, adjoint ? HK_R_TAPE : HK_R_STATE, bytes, true);
-        l->adjoint[i] = adjoint ? hk_take(m, HK_R_STATE, bytes) : NULL;
+        l->adjoint[i] = adjoint && c->recurrent ? hk_take(m, HK_R_STATE, bytes) : NULL;
     }
-    l->spike_adjoint = adjoint && l->net->plan.reset_grad ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    l->spike_adjoint = adjoint && l->net->plan.reset_grad && c->recurrent
+                       ? hk_take(m, HK_R_STATE, bytes) : NULL;
     const bool tells = l->from[0] && l->from[0]->ops->operations && hk_eligible(l->from[0]);
     l->told = tells ? hk_take(m, HK_R_STATE, (size_t)hk_tells(l) * bytes) : NULL;
     l->spikes = hk_take(m, HK_R_STATE, (size_t)l->shards * sizeof(uint64_t));
     hk_counts_bind(l, m);
-    l->scratch = hk_spiking_scratch(nn);
+    l->decays = c->per_step && nn->decay
+                ? hk_take(m, HK_R_PACKED, (size_t)hk_own_steps(l) * sizeof(float)) : NULL;
+    l->scratch = hk_spiking_scratch(l);
     return HK_OK;
 }
 
@@ -166,11 +221,19 @@ static void init(hk_node *l, hk_rng r)
         l->param[0]->w[i] *= hk_rng_uniform(r, i);
 }
 
-static void prepare(hk_node *l)
+static float decay_at(const hk_node *l, size_t step)
 {
     float learn[HK_MAX_LEARN] = { 0 };
-    for (int p = 0; p < l->n_param; p++) learn[p] = l->param[p]->w[0];
-    l->decay = hk_neuron_of(l)->decay ? hk_neuron_of(l)->decay(learn, l->spec->neuron_cfg) : 0;
+    if (!hk_neuron_of(l)->decay || !hk_spiking_of(l)->recurrent) return 0;
+    for (int p = 0; p < l->n_param; p++)
+        learn[p] = l->param[p]->w[step * (l->param[p]->n / (size_t)hk_own_steps(l))];
+    return hk_neuron_of(l)->decay(learn, l->spec->neuron_cfg);
+}
+
+static void prepare(hk_node *l)
+{
+    l->decay = decay_at(l, 0);
+    for (size_t k = 0; l->decays && k < (size_t)hk_own_steps(l); k++) l->decays[k] = decay_at(l, k);
 }
 
 static void reset(hk_node *l)
@@ -198,18 +261,21 @@ static void backward_tile(hk_node *l, const hk_tile *a)
 static void finish(hk_node *l)
 {
     const size_t neurons = (size_t)l->out.shape.h * (size_t)l->out.shape.w * (size_t)l->out.shape.c;
+    const size_t steps = (size_t)hk_own_steps(l);
     for (int p = 0; p < l->n_param; p++) {
-        hk_param *q = l->param[p];
-        if (!l->sum[p]) continue;
+        const hk_param *q = l->param[p];
+        const size_t groups = q->n / steps;
         const bool mean = q->role == HK_LEAK && l->net->plan.leak_mean;
-        hk_sum_finish(l, l->sum[p], q->n, mean ? (double)q->n / (double)neurons : 1.0, q->g);
+        for (size_t k = 0; l->sum[p] && k < steps; k++)
+            hk_sum_finish(l, l->sum[p] + k * (size_t)l->shards * groups, groups,
+                          mean ? (double)groups / (double)neurons : 1.0, q->g + k * groups);
     }
 }
 
 const hk_layer_ops hk_layer_spiking = {
     .info = { "spiking", "spikes of a neuron model, with a surrogate for learning",
-              "STOP 2411.11082 eq. 3-30; STBP 1706.02609", sizeof(hk_spiking_cfg), fields,
-              HK_COUNT(fields) },
+              "STOP 2411.11082 eq. 3-30; STBP 1706.02609; graded: EM-PF 2410.07547",
+              sizeof(hk_spiking_cfg), fields, HK_COUNT(fields) },
     .n_in = 1, .memory = true, .infer = infer, .bind = bind, .init = init, .prepare = prepare,
     .reset = reset, .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
 };

@@ -1,5 +1,5 @@
-/* What the two files of the spiking layer share: spiking.c has its keys and memory, spiking_tile.c
- * what happens at every step.
+/* What the files of the spiking layer share: spiking.c has its keys and memory, spiking_tile.c what
+ * happens at every step, spiking_emit.h what a spike is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,7 +12,12 @@ typedef struct hk_spiking_cfg {
     int32_t compare, threshold_granularity, leak_granularity, learn_threshold, learn_leak;
     int32_t threshold_init;
     float   scale;
+    int32_t emission, spike_bits;
+    float   spike_step;
+    bool    per_step, recurrent;
 } hk_spiking_cfg;
+
+enum { HK_EMISSION_AUTO };               /* key emission: auto, then the words of hk_emission */
 
 static inline const hk_spiking_cfg *hk_spiking_of(const hk_node *l) { return l->spec->cfg; }
 static inline const hk_neuron_ops *hk_neuron_of(const hk_node *l) { return l->spec->neuron; }
@@ -24,8 +29,27 @@ static inline hk_share hk_share_of(const hk_node *l, int p)
     return (hk_share)(p == 0 ? c->threshold_granularity : c->leak_granularity);
 }
 
+static inline bool hk_graded(const hk_node *l)
+{
+    const int32_t kind = hk_spiking_of(l)->emission;
+    return kind == HK_EMISSION_AUTO ? hk_neuron_of(l)->emission == HK_EMIT_GRADED
+                                    : kind - 1 == HK_EMIT_GRADED;
+}
+
+/* Steps that have parameters of their own, and the one that step t uses, from 0. */
+static inline int32_t hk_own_steps(const hk_node *l)
+{
+    return hk_spiking_of(l)->per_step ? l->net->spec.T : 1;
+}
+
+static inline size_t hk_own_step(const hk_node *l, int t)
+{
+    const int32_t n = hk_own_steps(l);
+    return (size_t)((t < n ? t : n) - 1);
+}
+
 /* Scratch arrays that the tile stages name. */
-int  hk_spiking_scratch(const hk_neuron_ops *nn);
+int  hk_spiking_scratch(const hk_node *l);
 void hk_spiking_forward_tile(hk_node *l, const hk_tile *a);
 void hk_spiking_backward_tile(hk_node *l, const hk_tile *a);
 

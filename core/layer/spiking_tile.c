@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "spiking.h"
+#include "spiking_emit.h"
 
 #include "eligibility.h"
 
@@ -17,9 +17,11 @@ typedef struct work {                    /* the scratch of a tile, named */
     float *spike, *s, *z, *phi, *part, *learn[HK_MAX_LEARN], *du[HK_MAX_STATE];
 } work;
 
-int hk_spiking_scratch(const hk_neuron_ops *nn)
+int hk_spiking_scratch(const hk_node *l)
 {
-    return 5 + nn->n_learn + nn->n_state * (nn->n_state + 3 + nn->n_learn);
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    const int rest = hk_spiking_of(l)->recurrent ? 0 : nn->n_state;
+    return 5 + nn->n_learn + nn->n_state * (nn->n_state + 3 + nn->n_learn) + rest;
 }
 
 HK_PART float *take(float **at, size_t n)
@@ -29,18 +31,32 @@ HK_PART float *take(float **at, size_t n)
     return p;
 }
 
-HK_PART void fill(const hk_node *l, const hk_tile *a, int p, float *out)
+/* Parameter p as one value per neuron, as step t has it. */
+HK_PART void fill(const hk_node *l, const hk_tile *a, int p, int t, float *out)
 {
     const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
-    const float *w = l->param[p]->w;
-    if (hk_share_of(l, p) == HK_PER_LAYER) {
+    const hk_share share = hk_share_of(l, p);
+    const size_t maps = share == HK_PER_NEURON ? (size_t)(l->out.shape.h * l->out.shape.w) : 1;
+    const float *w = l->param[p]->w + hk_own_step(l, t) * (share == HK_PER_LAYER ? 1 : maps * c);
+    if (share == HK_PER_LAYER) {
         const float v = w[0];
         for (size_t i = 0; i < n; i++) out[i] = v;
         return;
     }
-    const size_t maps = hk_share_of(l, p) == HK_PER_CHANNEL ? 1 : (size_t)(l->out.shape.h * l->out.shape.w);
     for (size_t r = 0; r < a->rows; r++)
         memcpy(out + r * c, w + (a->row + r) % maps * c, c * sizeof *w);
+}
+
+/* recurrent: false. The state before every step is that of rest. */
+HK_PART void start_at_rest(const hk_node *l, work *w, float **at)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    for (int i = 0; i < nn->n_state; i++) {
+        float *prev = take(at, l->tile);
+        const float rest = nn->rest ? nn->rest(l->spec->neuron_cfg, i) : 0;
+        for (size_t k = 0; k < w->step.n; k++) prev[k] = rest;
+        w->step.prev[i] = prev;
+    }
 }
 
 HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
@@ -53,7 +69,7 @@ HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
     w->z = take(&at, tile);
     w->phi = take(&at, tile);
     w->part = take(&at, tile);
-    for (int p = 0; p < nn->n_learn; p++) fill(l, a, p, w->learn[p] = take(&at, tile));
+    for (int p = 0; p < nn->n_learn; p++) fill(l, a, p, a->t, w->learn[p] = take(&at, tile));
     w->step = (hk_neuron_step){ .n = a->rows * (size_t)l->out.shape.c, .spike = w->spike };
     for (int i = 0; i < nn->n_state; i++) {
         w->step.prev[i] = (const float *)hk_slot(&l->state[i], a->t - 1) + first;
@@ -65,58 +81,32 @@ HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
         for (int p = 0; p < nn->n_learn; p++) w->local.param[p][i] = take(&at, tile);
     }
     for (int p = 0; p < nn->n_learn; p++) w->step.learn[p] = w->learn[p];
+    if (!hk_spiking_of(l)->recurrent) start_at_rest(l, w, &at);
 }
 
-/* Spikes of step t at these rows, 0 or 1. */
-HK_PART void read_spikes(const hk_node *l, const hk_tile *a, int t, float *out)
+/* Spikes of the step before. */
+HK_PART void spikes_before(const hk_node *l, const hk_tile *a, work *w)
 {
-    const size_t c = (size_t)l->out.shape.c;
-    const char *y = (const char *)hk_slot(&l->y, t) + a->row * hk_row_bytes(l->out.kind, c);
-    if (l->out.kind == HK_BITS) {
-        l->net->spec.kernels->unpack(a->rows, c, (const uint32_t *)(const void *)y, 1.0f, out);
+    const hk_spiking_cfg *c = hk_spiking_of(l);
+    const float *theta = w->learn[0];
+    const int t = a->t - 1;
+    if (!c->recurrent) {
+        for (size_t i = 0; i < w->step.n; i++) w->spike[i] = 0;
         return;
     }
-    for (size_t i = 0; i < a->rows * c; i++)
-        out[i] = ((const float *)(const void *)y)[i] / l->out.scale;
+    if (c->per_step && t > 0 && hk_graded(l)) {
+        fill(l, a, 0, t, w->z);
+        theta = w->z;
+    }
+    hk_recall_spikes(l, a, t, w->step.prev[0], theta, w->spike);
 }
 
-/* No spike after a sample's end. */
-HK_PART void silence(const hk_node *l, const hk_tile *a, float *s)
-{
-    const size_t c = (size_t)l->out.shape.c, map = (size_t)l->out.shape.h * (size_t)l->out.shape.w;
-    for (size_t r = 0; r < a->rows; r++)
-        if (a->t > hk_steps_of(l->net, (int32_t)((a->row + r) / map))) memset(s + r * c, 0, c * sizeof *s);
-}
-
-HK_PART void fire(hk_node *l, const hk_tile *a, const work *w)
-{
-    const size_t n = w->step.n;
-    const float *u = w->step.state[0], *theta = w->learn[0];
-    float *s = w->s;
-#ifdef HK_SMOOTH
-    for (size_t i = 0; i < n; i++)
-        s[i] = (float)l->spec->surrogate->primitive((double)(u[i] - theta[i]), l->spec->surrogate_cfg);
-    if (hk_ragged(l->net)) silence(l, a, s);
-    for (size_t i = 0; i < n; i++) a->y[i] = s[i] * l->out.scale;
-#else
-    const size_t c = (size_t)l->out.shape.c;
-    if (hk_spiking_of(l)->compare == 0)
-        for (size_t i = 0; i < n; i++) s[i] = u[i] >= theta[i] ? 1.0f : 0.0f;
-    else
-        for (size_t i = 0; i < n; i++) s[i] = u[i] > theta[i] ? 1.0f : 0.0f;
-    if (hk_ragged(l->net)) silence(l, a, s);
-    char *y = (char *)hk_slot(&l->y, a->t) + a->row * hk_row_bytes(HK_BITS, c);
-    const size_t fired = l->net->spec.kernels->pack(a->rows, c, s, (uint32_t *)(void *)y);
-    if (!l->net->replay) l->spikes[a->shard] += fired;
-#endif
-}
-
-/* phi at membrane u. */
-HK_PART void surrogate_at(const hk_node *l, work *w, const float *u)
+/* z and phi at membrane u. */
+HK_PART void slope_at(const hk_node *l, work *w, const float *u)
 {
     const float *theta = w->learn[0];
     for (size_t i = 0; i < w->step.n; i++) w->z[i] = u[i] - theta[i];
-    l->spec->surrogate->derivative(w->step.n, w->z, w->phi, l->spec->surrogate_cfg);
+    hk_slope(l, w->step.n, w->z, w->phi);
 }
 
 /* trace_reset: kept. p += e ds_p, with phi of the step before in w->phi. */
@@ -140,7 +130,11 @@ HK_PART void tell(const hk_node *l, const hk_tile *a, const work *w, bool kept)
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
     for (int i = 0; i < k; i++) {
         memcpy(hk_told(l, k * k + i) + first, w->local.input[i], n * sizeof(float));
-        for (int j = 0; j < k; j++) memcpy(hk_told(l, i * k + j) + first, w->local.jac[i][j], n * sizeof(float));
+        for (int j = 0; j < k; j++) {
+            float *r = hk_told(l, i * k + j) + first;
+            if (hk_spiking_of(l)->recurrent) memcpy(r, w->local.jac[i][j], n * sizeof(float));
+            else memset(r, 0, n * sizeof(float));
+        }
         if (!kept) continue;
         float *restrict r = hk_told(l, i * k) + first;
         const float *restrict e = w->local.spike[i], *restrict phi = w->phi;
@@ -179,27 +173,54 @@ HK_PART void prefetch_next(const hk_node *l, const hk_tile *a, const float *cons
     }
 }
 
-HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
+/* Neither state nor last spike reaches the trace: eps = p. */
+HK_PART void copy_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
+{
+    memcpy(l->trace[p][0] + a->row * (size_t)l->out.shape.c, w->local.param[p][0],
+           w->step.n * sizeof(float));
+}
+
+/* z and phi of the step before. */
+HK_PART void slope_before(const hk_node *l, const hk_tile *a, work *w)
+{
+    float *now = w->learn[0];
+    if (hk_spiking_of(l)->per_step) fill(l, a, 0, a->t - 1, w->learn[0] = w->part);
+    slope_at(l, w, w->step.prev[0]);
+    w->learn[0] = now;
+}
+
+HK_PART void advance_traces(const hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
+    const hk_spiking_cfg *c = hk_spiking_of(l);
+    bool any = l->told != NULL;
+    for (int p = 0; p < nn->n_learn; p++) any |= l->trace[p][0] != NULL;
+    if (!any) return;
+    nn->local(&w->step, &w->local, l->spec->neuron_cfg);
+    const bool kept = l->net->plan.trace_reset && c->recurrent && a->t > 1;  /* at rest nothing fires */
+    if (kept) slope_before(l, a, w);
+    if (l->told) tell(l, a, w, kept);
+    for (int p = 0; p < nn->n_learn; p++) {
+        if (!l->trace[p][0]) continue;
+        if (c->per_step || !c->recurrent) {
+            copy_trace(l, a, w, p);
+            continue;
+        }
+        if (kept) add_reset(l, a, w, p);
+        advance_trace(l, a, w, p);
+    }
+}
+
+HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
+{
     work w;
     name_scratch(l, a, &w);
     prefetch_next(l, a, w.step.prev, w.step.n);
     w.step.x = a->x[0];
-    read_spikes(l, a, a->t - 1, w.spike);
-    bool any = l->told != NULL;
-    for (int p = 0; p < nn->n_learn; p++) any |= l->trace[p][0] != NULL;
-    if (any) nn->local(&w.step, &w.local, l->spec->neuron_cfg);
-    const bool kept = any && l->net->plan.trace_reset && a->t > 1;       /* at rest nothing fires */
-    if (kept) surrogate_at(l, &w, w.step.prev[0]);
-    if (l->told) tell(l, a, &w, kept);
-    for (int p = 0; p < nn->n_learn; p++) {
-        if (!l->trace[p][0]) continue;
-        if (kept) add_reset(l, a, &w, p);
-        advance_trace(l, a, &w, p);
-    }
-    nn->step(&w.step, l->spec->neuron_cfg);
-    fire(l, a, &w);
+    spikes_before(l, a, &w);
+    advance_traces(l, a, &w);
+    hk_neuron_of(l)->step(&w.step, l->spec->neuron_cfg);
+    hk_emit(l, a, w.step.state[0], w.learn[0], w.s);
     if (l->net->phase == HK_SPIKES) hk_counts_step(l, a, w.s, w.step.state[0]);
 }
 
@@ -221,13 +242,22 @@ HK_PART void watch_delta(const hk_node *l, const hk_tile *a, size_t n, const flo
     for (size_t i = 0; i < n; i++) out[i] += d[i];
 }
 
+/* Adds to the gradient of parameter p, as step t has it. */
+HK_PART void sum_step(const hk_node *l, const hk_tile *a, int p, const float *part)
+{
+    const size_t groups = l->param[p]->n / (size_t)hk_own_steps(l);
+    hk_sum_tile(l, a, l->sum[p] + hk_own_step(l, a->t) * groups * (size_t)l->shards, groups, part);
+}
+
 HK_PART void online(hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
     float *restrict d = w->du[0], *restrict part = w->part;
     const float *restrict dy = a->dy, *restrict phi = w->phi;
-    const float scale = l->out.scale;
+    slope_at(l, w, w->step.state[0]);
+    hk_slope_sent(l, n, w->z, w->phi);
+    const float scale = hk_spiking_of(l)->scale;
     for (size_t i = 0; i < n; i++) d[i] = scale * dy[i] * phi[i];
     watch_delta(l, a, n, d);
     if (l->told) memcpy(hk_told_delta(l) + first, d, n * sizeof *d);
@@ -236,7 +266,7 @@ HK_PART void online(hk_node *l, const hk_tile *a, work *w)
         const float *restrict eps = l->trace[p][0] + first;
         const float direct = p == 0 ? 1.0f : 0.0f;
         for (size_t i = 0; i < n; i++) part[i] = d[i] * (eps[i] - direct);
-        hk_sum_tile(l, a, l->sum[p], l->param[p]->n, part);
+        sum_step(l, a, p, part);
     }
     if (!a->dx[0]) return;
     nn->gain(n, w->step.learn, w->local.input[0], l->spec->neuron_cfg);
@@ -249,9 +279,10 @@ HK_PART void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
     const int k = hk_neuron_of(l)->n_state;
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
     for (int i = 0; i < k; i++) {
-        const float *adj = l->adjoint[i] + first;
-        for (size_t j = 0; j < n; j++) w->du[i][j] = adj[j] + (i == 0 ? w->s[j] : 0.0f);
+        const float *adj = l->adjoint[i] ? l->adjoint[i] + first : NULL;
+        for (size_t j = 0; j < n; j++) w->du[i][j] = (adj ? adj[j] : 0.0f) + (i == 0 ? w->s[j] : 0.0f);
     }
+    if (!l->adjoint[0]) return;
     for (int j = 0; j < k; j++) {
         float *adj = l->adjoint[j] + first;
         for (size_t q = 0; q < n; q++) adj[q] = w->du[0][q] * w->local.jac[0][j][q];
@@ -275,19 +306,34 @@ HK_PART void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
         for (int i = 0; i < nn->n_state && !(p == 0 && inherited); i++)
             for (size_t q = 0; q < w->step.n; q++)
                 w->part[q] += w->du[i][q] * w->local.param[p][i][q];
-        hk_sum_tile(l, a, l->sum[p], l->param[p]->n, w->part);
+        sum_step(l, a, p, w->part);
     }
+}
+
+/* s: what reaches z, dE/ds phi. */
+HK_PART void error_at_z(const hk_node *l, const hk_tile *a, work *w)
+{
+    const size_t n = w->step.n;
+    const float *ds = l->spike_adjoint ? l->spike_adjoint + a->row * (size_t)l->out.shape.c : NULL;
+    const float scale = hk_spiking_of(l)->scale;
+    if (l->out.kind == HK_COUNTS && ds) {            /* the reset has another slope than what is sent */
+        for (size_t i = 0; i < n; i++) w->s[i] = ds[i] * w->phi[i];
+        hk_slope_sent(l, n, w->z, w->phi);
+        for (size_t i = 0; i < n; i++) w->s[i] += scale * a->dy[i] * w->phi[i];
+        return;
+    }
+    hk_slope_sent(l, n, w->z, w->phi);
+    for (size_t i = 0; i < n; i++) w->s[i] = (scale * a->dy[i] + (ds ? ds[i] : 0.0f)) * w->phi[i];
 }
 
 HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
-    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
-    const float *ds = l->spike_adjoint ? l->spike_adjoint + first : NULL;
-    read_spikes(l, a, a->t - 1, w->spike);
+    const size_t n = w->step.n;
+    spikes_before(l, a, w);
     nn->local(&w->step, &w->local, l->spec->neuron_cfg);
-    for (size_t i = 0; i < n; i++)       /* s: dE/ds phi */
-        w->s[i] = (l->out.scale * a->dy[i] + (ds ? ds[i] : 0.0f)) * w->phi[i];
+    slope_at(l, w, w->step.state[0]);
+    error_at_z(l, a, w);
     run_adjoint(l, a, w);
     watch_delta(l, a, n, w->du[0]);
     sum_parameters(l, a, w);
@@ -306,7 +352,6 @@ HK_CLONES void hk_spiking_backward_tile(hk_node *l, const hk_tile *a)
     name_scratch(l, a, &w);
     prefetch_next(l, a, (const float *const *)w.step.state, w.step.n);
     if (!l->inner_dy) hk_prefetch(a->dy + w.step.n, w.step.n);
-    surrogate_at(l, &w, w.step.state[0]);
     if (l->net->plan.adjoint) adjoint(l, a, &w);
     else online(l, a, &w);
 }

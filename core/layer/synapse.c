@@ -181,7 +181,7 @@ HK_PART void advance(const hk_node *l, const hk_tile *a, rows r, const float *be
     filter(r.n, r.alpha, a->x[0], Q);
     if (!l->buf[FED]) return;
     float *restrict leak = a->scratch + 2 * l->tile;
-    const float fed = hk_weighted_leak(l);
+    const float fed = hk_weighted_leak(l, a->t);
     for (size_t i = 0; i < r.n; i++) leak[i] = fed;
     filter(r.n, leak, A, (float *)l->buf[FED + ALPHA] + r.first);
     filter(r.n, leak, Q, (float *)l->buf[FED + BETA] + r.first);

@@ -34,11 +34,11 @@ bool hk_weighted_traced(const hk_node *l)
     return l->memory->spec->neuron || l->memory->decay > 0;
 }
 
-float hk_weighted_leak(const hk_node *l)
+float hk_weighted_leak(const hk_node *l, int t)
 {
     const float head = l->net->plan.head_trace;
     if (!hk_weighted_traced(l)) return 0;
-    return l->head && !isnan(head) ? head : l->memory->decay;
+    return l->head && !isnan(head) ? head : hk_decay(l->memory, t);
 }
 
 /* Whether the errors of the steps are summed first: then the gradient is one product. */
@@ -173,7 +173,7 @@ static void advance_shard(void *arg, int i, int worker)
 void hk_weighted_forward(hk_node *l, int t)
 {
     const hk_kernels *k = l->net->spec.kernels;
-    const float leak = hk_weighted_leak(l);
+    const float leak = hk_weighted_leak(l, t);
     l->bias_trace = leak * l->bias_trace + 1;
     if (l->presynaptic) {
         trace_pass p = { l, hk_input(l, 0, t), leak };

@@ -58,7 +58,7 @@ hk_view   hk_weighted_operand(const hk_node *l, int t);
 /* Whether the rule gives this layer a trace that decays (a constant input needs no array for it). */
 bool      hk_weighted_traced(const hk_node *l);
 /* The leak of that trace; 0 without one. */
-float     hk_weighted_leak(const hk_node *l);
+float     hk_weighted_leak(const hk_node *l, int t);
 
 #define HK_WEIGHTED_OPS                                                                            \
     .n_in = 1, .whole = true, .steady = true, .bind = hk_weighted_bind, .init = hk_weighted_init,  \

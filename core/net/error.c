@@ -3,7 +3,8 @@
  *   each step   E = w sum_t l(z[t], y)                          z[t] the readout's output
  *   final       E = w l(d, y),  d = sum, mean, last or leaky    dE/dz[t] = w factor l'(d) for all t
  *                                                               (sum, mean), at t = T (last, leaky)
- *   w = 1/n (mean over the batch) and 1/T (divide_by_T, each step only)
+ *   w = 1/n (mean over the batch) and 1/T (divide_by_T, each step only); gradients times the rule's
+ *   error_factor
  *
  * T is the sample's own number of steps where the batch says lengths: after its end there is no loss
  * and no error. An open sample has no end; its 1/T is that of the spec.
@@ -92,13 +93,14 @@ void hk_loss_error(hk_net *net, int t, bool error)
     const bool each = net->spec.objective.when == HK_EACH_STEP;
     const hk_node *out = net->readout;
     const size_t c = (size_t)out->out.shape.c;
+    const double factor = net->plan.error_factor > 0 ? (double)net->plan.error_factor : 1;
     float *dy = hk_dy(out, t);
     for (int b = 0; b < net->spec.batch; b++, dy += c) {
         const int32_t steps = hk_steps_of(net, b);
         for (size_t k = 0; k < c; k++) dy[k] = 0;
         if (!error || !has_loss(net) || t > steps) continue;
         if (!each && t < steps && !hk_readout_all_steps(out)) continue;
-        const float w = (float)(weight(net, b) * (each ? 1 : (double)hk_readout_factor(out, b)));
+        const float w = (float)(factor * weight(net, b) * (each ? 1 : (double)hk_readout_factor(out, b)));
         net->spec.loss->eval((int)c, seen_by_loss(net, b, t, hk_readout_scratch(out) + c),
                              target(net, b, each ? t : steps), dy, net->spec.loss_cfg);
         for (size_t k = 0; k < c; k++) dy[k] *= w;

@@ -14,7 +14,7 @@ typedef struct hk_trace_cfg {
     float   head_trace;                  /* NaN: of the readout                 */
     int32_t bn_trace;                    /* 0 plain, 1 exact                    */
     int32_t hard_reset_trace;            /* 0 refuse, 1 ignore                  */
-    int32_t weight_trace;                /* 0 shared, 1 synapse                 */
+    int32_t weight_trace;                /* 0 shared, 1 synapse, 2 none         */
 } hk_trace_cfg;
 
 #define HK_TRACE_ROWS(cfg)                                                                         \
@@ -30,13 +30,14 @@ typedef struct hk_trace_cfg {
     { "hard_reset_trace", HK_ENUM, offsetof(cfg, trace.hard_reset_trace), 0, 0, 1, "1",            \
       "a weight trace that is wrong for the neuron (hard reset; clif): refuse, or ignore the error",  \
       "refuse|ignore" },                                                                            \
-    { "weight_trace", HK_ENUM, offsetof(cfg, trace.weight_trace), 0, 0, 1, "1",                    \
-      "one trace of an input for all outputs, or one per synapse (dense layers, any neuron, reset)", \
-      "shared|synapse" }
+    { "weight_trace", HK_ENUM, offsetof(cfg, trace.weight_trace), 0, 0, 2, "1",                    \
+      "one trace of an input for all outputs; one per synapse (dense layers, any neuron, reset); "  \
+      "none: weights from the input of the step, as sltt has them", "shared|synapse|none" }
 
 static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 {
-    p->weight_trace = c->weight_trace ? HK_TRACE_SYNAPSE : HK_TRACE_SHARED;
+    static const hk_weight_trace form[] = { HK_TRACE_SHARED, HK_TRACE_SYNAPSE, HK_TRACE_NONE };
+    p->weight_trace = form[c->weight_trace];
     p->bias_trace = c->bias_trace;
     p->first_layer_trace = c->first_layer_trace;
     p->head_trace = c->head_trace;

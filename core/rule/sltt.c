@@ -3,8 +3,9 @@
  *   dW = sum_t d[t] x[t]^T,   db = sum_t d[t],   d[t] the spatial error of step t
  *
  * SLTT-K: of the T steps, K drawn without replacement per batch run backward; the loss is still
- * divided by T and not rescaled. With K = T both are the same, bit for bit. A sample that ends before
- * T misses the drawn steps behind its end.
+ * divided by T and not rescaled (rescale: errors times T/K, which makes the draw unbiased; K = 1 is the
+ * random back-propagation of 2410.07547). With K = T both are the same, bit for bit. A
+ * sample that ends before T misses the drawn steps behind its end.
  * Source: 2302.14311 and its released code.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -13,10 +14,11 @@
 
 #include "rule.h"
 
-typedef struct sltt_k_cfg { int32_t K; } sltt_k_cfg;
+typedef struct sltt_k_cfg { int32_t K; bool rescale; } sltt_k_cfg;
 
 static const hk_field k_fields[] = {
     HK_ROW_INT(sltt_k_cfg, K, 1, 1, 64, "steps", "steps of each batch that run backward"),
+    HK_ROW_BOOL(sltt_k_cfg, rescale, 0, "errors times T/K, so that the mean gradient is that of sltt"),
 };
 
 static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_error *e)
@@ -35,6 +37,7 @@ static hk_status plan_k(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_
              (int)c->K, (int)net->spec.T);
     HK_CHECK(e, net->spec.objective.when == HK_EACH_STEP, HK_E_UNSUP,
              "rule 'sltt_k': draws among the losses of the steps, found loss.when: final");
+    p->error_factor = c->rescale ? (float)net->spec.T / (float)c->K : 1;
     return plan(net, cfg, p, e);
 }
 

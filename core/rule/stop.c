@@ -14,6 +14,9 @@
  * ds_p = phi (eps_p - [p is theta]), each neuron trace also gets e ds_p[t-1]. For the top layer that is
  * BPTT with the reset gradient kept.
  *
+ * weight_trace: none takes dW = sum_t d[t] x[t]^T (SLTT) beside the traces of the neurons: the online
+ * rule of EM-PF, 2410.07547, whose credit to silent steps is nil.
+ *
  * Source: 2411.11082; equation numbers as quoted by an independent implementation. The authors'
  * released code learns weights only and gives biases no gradient (bias_trace: none).
  *

@@ -19,10 +19,17 @@ void hk_block_plain(hk_layers *l, const char *type, const char *name)
     hk_layers_add(l, type, name, NULL, NULL, "%s", "");
 }
 
-static void behind(hk_layers *l, int number, bool norm, bool spike)
+bool hk_block_parallel(int number, float share)
+{
+    return (int)((float)number * share) > (int)((float)(number - 1) * share);
+}
+
+static void behind(hk_layers *l, int number, bool norm, bool spike, bool instant)
 {
     if (norm) hk_block_plain(l, "batchnorm", number_of("bn", number).text);
-    if (spike) hk_block_plain(l, "spiking", number_of("spike", number).text);
+    if (spike)
+        hk_layers_add(l, "spiking", number_of("spike", number).text, NULL, NULL, "%s",
+                      instant ? "recurrent: false" : "");
 }
 
 void hk_block_conv(hk_layers *l, int number, hk_conv_form f)
@@ -30,19 +37,19 @@ void hk_block_conv(hk_layers *l, int number, hk_conv_form f)
     hk_layers_add(l, "conv2d", number_of("conv", number).text, NULL, NULL,
                   "out: %d, kernel: %d, stride: %d, padding: %d, bias: %s", (int)f.out,
                   (int)f.kernel, (int)f.stride, (int)f.padding, truth(f.bias));
-    behind(l, number, f.norm, f.spike);
+    behind(l, number, f.norm, f.spike, f.instant);
 }
 
-void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm)
+void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm, bool instant)
 {
-    hk_block_conv(l, number, (hk_conv_form){ out, 3, 1, 1, !norm, norm, true });
+    hk_block_conv(l, number, (hk_conv_form){ out, 3, 1, 1, !norm, norm, true, instant });
 }
 
 void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm)
 {
     hk_layers_add(l, "dense", number_of("fc", number).text, NULL, NULL, "out: %d, bias: %s",
                   (int)out, truth(bias));
-    behind(l, number, norm, true);
+    behind(l, number, norm, true, false);
 }
 
 void hk_block_pool(hk_layers *l, int number, int32_t pooling)

@@ -15,11 +15,19 @@ typedef enum hk_pooling { HK_POOL_AVG, HK_POOL_MAX } hk_pooling;
 typedef struct hk_conv_form {
     int32_t out, kernel, stride, padding;
     bool    bias, norm, spike;           /* behind the convolution: batch norm, spiking layer */
+    bool    instant;                     /* its neurons start every step at rest              */
 } hk_conv_form;
+
+/* A builder's key `parallel`, and whether spiking layer `number`, from 1, is among that share: the
+ * layers are spread evenly, the first one last (0.5: every second). */
+#define HK_ROW_PARALLEL(cfg)                                                                       \
+    HK_ROW_FLOAT(cfg, parallel, 0, 0, 1, "1",                                                      \
+                 "share of the spiking layers that keep no state (recurrent: false)")
+bool hk_block_parallel(int number, float share);
 
 void hk_block_conv(hk_layers *l, int number, hk_conv_form f);
 /* A 3 x 3 convolution that keeps the size. */
-void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm);
+void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm, bool instant);
 void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm);
 void hk_block_pool(hk_layers *l, int number, int32_t pooling);
 void hk_block_dropout(hk_layers *l, int number, float p);        /* nothing when p is 0 */

@@ -21,9 +21,9 @@ static void lenet5_build(hk_layers *l, hk_shape input, int32_t classes, const vo
     const lenet5_cfg *c = cfg;
     const int32_t padding = input.h < 32 ? 2 : 0;
     const bool norm = c->batchnorm;
-    hk_block_conv(l, 1, (hk_conv_form){ 6, 5, 1, padding, !norm, norm, true });
+    hk_block_conv(l, 1, (hk_conv_form){ 6, 5, 1, padding, !norm, norm, true, false });
     hk_block_pool(l, 1, c->pool);
-    hk_block_conv(l, 2, (hk_conv_form){ 16, 5, 1, 0, !norm, norm, true });
+    hk_block_conv(l, 2, (hk_conv_form){ 16, 5, 1, 0, !norm, norm, true, false });
     hk_block_pool(l, 2, c->pool);
     hk_block_plain(l, "flatten", "flat");
     hk_block_dense(l, 3, 120, !norm, norm);

@@ -11,7 +11,7 @@
 typedef struct small_cfg {
     int32_t width, pool, readout;
     bool    batchnorm;
-    float   dropout;
+    float   dropout, parallel;
 } small_cfg;
 
 static const hk_field fields[] = {
@@ -21,14 +21,15 @@ static const hk_field fields[] = {
     HK_ROW_BOOL(small_cfg, batchnorm, 1, "batch norm before every neuron; without it, biases"),
     HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1",
                  "probability of dropping a value before the head"),
+    HK_ROW_PARALLEL(small_cfg),
 };
 
 static void pairs(hk_layers *l, int n, int32_t classes, const small_cfg *c)
 {
     int32_t width = c->width;
     for (int i = 1; i <= n; i++, width *= 2) {
-        hk_block_conv3(l, 2 * i - 1, width, c->batchnorm);
-        hk_block_conv3(l, 2 * i, width, c->batchnorm);
+        for (int k = 2 * i - 1; k <= 2 * i; k++)
+            hk_block_conv3(l, k, width, c->batchnorm, hk_block_parallel(k, c->parallel));
         hk_block_pool(l, i, c->pool);
     }
     hk_block_plain(l, "flatten", "flat");

@@ -19,12 +19,13 @@ static bool pooled(int i) { return i == 0 || i % 2 == 1; }
 
 /* ---- OTTT: Xiao et al., arXiv:2210.04195 ----------------------------------------------------- */
 
-typedef struct ottt_cfg { float scale; } ottt_cfg;
+typedef struct ottt_cfg { float scale, parallel; } ottt_cfg;
 
 static const hk_field ottt_fields[] = {
     HK_ROW_FLOAT(
         ottt_cfg, scale, 2.74, 1e-3, 1e3, "1",
         "factor on the spikes; 2.74 makes their variance 1 where a sixth of the neurons fire"),
+    HK_ROW_PARALLEL(ottt_cfg),
 };
 
 static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -39,7 +40,8 @@ static void ottt_build(hk_layers *l, hk_shape input, int32_t classes, const void
                       "out: %d, kernel: 3, padding: 1, bias: true, standardize: true",
                       (int)widths[i]);
         hk_format(name, sizeof name, "spike%d", i + 1);
-        hk_layers_add(l, "spiking", name, NULL, NULL, "scale: %s", scale);
+        hk_layers_add(l, "spiking", name, NULL, NULL, "scale: %s%s", scale,
+                      hk_block_parallel(i + 1, c->parallel) ? ", recurrent: false" : "");
         if (i % 2 == 1 && i < CONVS - 1) hk_block_pool(l, (i + 1) / 2, HK_POOL_AVG);
     }
     hk_block_plain(l, "gap", "gap");
@@ -60,7 +62,7 @@ const hk_builder_ops hk_builder_vgg11_ottt = {
 
 typedef enum { ADAPTIVE, GAP } sltt_head;
 typedef struct sltt_cfg {
-    float   dropout;
+    float   dropout, parallel;
     int32_t head;
 } sltt_cfg;
 
@@ -69,6 +71,7 @@ static const hk_field sltt_fields[] = {
                  "probability of dropping a spike before a pool"),
     HK_ROW_ENUM(sltt_cfg, head, ADAPTIVE, "adaptive|gap", 2,
                 "adaptive: 7 x 7 cells as published; gap: the mean over the map"),
+    HK_ROW_PARALLEL(sltt_cfg),
 };
 
 static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -77,7 +80,8 @@ static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void
     int pools = 0;
     (void)input;
     for (int i = 0; i < CONVS; i++) {
-        hk_block_conv(l, i + 1, (hk_conv_form){ widths[i], 3, 1, 1, true, true, true });
+        hk_block_conv(l, i + 1, (hk_conv_form){ widths[i], 3, 1, 1, true, true, true,
+                                                hk_block_parallel(i + 1, c->parallel) });
         if (!pooled(i)) continue;
         hk_block_dropout(l, ++pools, c->dropout);
         hk_block_pool(l, pools, HK_POOL_AVG);
@@ -103,11 +107,13 @@ const hk_builder_ops hk_builder_vgg11_sltt = {
 typedef struct stop_cfg {
     int32_t pool;
     bool    spiking_head;
+    float   parallel;
 } stop_cfg;
 
 static const hk_field stop_fields[] = {
     HK_ROW_ENUM(stop_cfg, pool, HK_POOL_MAX, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
     HK_ROW_BOOL(stop_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
+    HK_ROW_PARALLEL(stop_cfg),
 };
 
 static void stop_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -116,7 +122,7 @@ static void stop_build(hk_layers *l, hk_shape input, int32_t classes, const void
     int pools = 0;
     (void)input;
     for (int i = 0; i < CONVS; i++) {
-        hk_block_conv3(l, i + 1, widths[i], true);
+        hk_block_conv3(l, i + 1, widths[i], true, hk_block_parallel(i + 1, c->parallel));
         if (pooled(i)) hk_block_pool(l, ++pools, c->pool);
     }
     hk_block_plain(l, "gap", "gap");

@@ -178,7 +178,8 @@ static void after_forward(const probe *p, const hk_node *l, int t)
     put_trace_w(p, l, at[TRACE_W], t);
     if (!l->spec->neuron) return;
     put(p, at[U], t, s, floats(hk_slot(&l->state[0], t)));
-    put(p, at[S], t, s, (hk_view){ hk_slot(&l->y, t), l->out.kind, 1 });
+    float unit = l->out.kind == HK_BITS ? 1 : l->out.scale;     /* bits, or graded spikes as sent */
+    put(p, at[S], t, s, (hk_view){ hk_slot(&l->y, t), l->out.kind, unit });
     put(p, at[TRACE_THRESHOLD], t, s, floats(trace_of(l, HK_THRESHOLD)));
     put(p, at[TRACE_LEAK], t, s, floats(trace_of(l, HK_LEAK)));
 }

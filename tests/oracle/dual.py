@@ -187,23 +187,32 @@ class Net:
         at = self.start[name]
         d[at:at + len(block)] += block
 
-    def _each(self, name, values):
+    def _own(self, name, layer, t):
+        """Elements of a neuron parameter that step t has, and where they begin."""
+        w = self.w[name].reshape(-1)
+        n = w.size // (self.T if layer.get("per_step") else 1)
+        first = (t - 1) * n if layer.get("per_step") else 0
+        return w[first:first + n], first
+
+    def _each(self, name, values, layer, t):
         """Tangent of a neuron parameter: its own neurons' values, [n, B, shape]."""
-        w = self.w[name]
+        w, first = self._own(name, layer, t)
         shape = values.shape[1:]
+        block = np.zeros((self.w[name].size,) + values.shape)
         if w.size == 1:
-            return values[None]
-        block = np.zeros((w.size,) + values.shape)
-        flat = block.reshape(w.size, values.shape[0], -1)
+            block[first] = values
+            return block
+        flat = block.reshape(len(block), values.shape[0], -1)
         per = int(np.prod(shape)) // w.size
         for i in range(w.size):
-            flat[i, :, i * per:(i + 1) * per] = values.reshape(values.shape[0], -1)[:, i * per:(i + 1) * per]
+            flat[first + i, :, i * per:(i + 1) * per] = \
+                values.reshape(values.shape[0], -1)[:, i * per:(i + 1) * per]
         return block
 
-    def _spread(self, name, shape):
+    def _spread(self, name, shape, layer, t):
         """A neuron parameter as one value per neuron."""
-        w = self.w[name]
-        return np.repeat(w.reshape(-1), int(np.prod(shape)) // w.size).reshape(shape)
+        w, _ = self._own(name, layer, t)
+        return np.repeat(w, int(np.prod(shape)) // w.size).reshape(shape)
 
     # ---- which leak a trace has ---------------------------------------------------------------------
 
@@ -220,12 +229,20 @@ class Net:
             inputs = 2 if self.layers[j]["type"] == "add" else 1
             if any(self._source(j, k) in reached for k in range(inputs)):
                 reached.add(j)
-                if self.layers[j]["type"] in ("lif", "clif", "readout"):
+                if self.layers[j]["type"] in ("lif", "clif", "empf", "readout"):
                     return self.layers[j]
         raise ValueError("no memory")
 
-    def _leak(self, i):
+    def _decay(self, layer, t):
+        """Leak of a spiking layer from step t-1 to t."""
+        if not layer.get("recurrent", True):
+            return 0.0
+        return float(self._own(layer["name"] + ".leak", layer, t)[0][0])
+
+    def _leak(self, i, t):
         if self.rule["name"] in ("sltt", "bptt") or not self.rule.get("W", True):
+            return 0.0
+        if self.rule.get("weight_trace") == "none":
             return 0.0
         if not self.rule.get("first_layer_trace", True) and i == self._first():
             return 0.0
@@ -233,7 +250,7 @@ class Net:
         if memory["type"] == "readout":
             head = self.rule.get("head_trace")
             return memory.get("leak", 0.0) if head is None else head
-        return float(self.w[memory["name"] + ".leak"].reshape(-1)[0])
+        return self._decay(memory, t)
 
     def _first(self):
         return next(i for i, l in enumerate(self.layers) if l["type"] in ("dense", "conv2d"))
@@ -255,7 +272,7 @@ class Net:
         w = self.w[name + ".weight"]
         y = product(x, w, layer)
         d = np.zeros((self.P,) + y.shape) if dx is None else product(dx, w, layer)
-        leak = self._leak(i)
+        leak = self._leak(i, t)
         trace, bt = states.get((i, "w"), (0.0, 0.0))
         trace, bt = leak * trace + x, leak * bt + 1
         states[i, "w"] = trace, bt
@@ -292,8 +309,9 @@ class Net:
         hat = (x - mean) * r
         d = g * ((dx - dmean) * r - 0.5 * (x - mean) * r ** 3 * dvar)
         filtered, bt = hat, 1.0
-        if self.online and self.rule.get("bn_trace") == "exact" and self.rule["name"] != "sltt":
-            leak = self._leak_of_norm(i)
+        if self.online and self.rule.get("bn_trace") == "exact" and self.rule["name"] != "sltt" \
+                and self.rule.get("weight_trace") != "none":
+            leak = self._leak_of_norm(i, t)
             old, bt = states.get((i, "n"), (0.0, 0.0))
             filtered, bt = leak * old + hat, leak * bt + 1
             states[i, "n"] = filtered, bt
@@ -303,37 +321,38 @@ class Net:
         self._put(d, name + ".bias", np.broadcast_to(unit * bt, (c,) + x.shape))
         return g * hat + b, d
 
-    def _leak_of_norm(self, i):
+    def _leak_of_norm(self, i, t):
         memory = self._memory(i)
-        if memory["type"] == "readout":
-            return memory.get("leak", 0.0)
-        return float(self.w[memory["name"] + ".leak"].reshape(-1)[0])
+        return memory.get("leak", 0.0) if memory["type"] == "readout" else self._decay(memory, t)
 
     def _lif(self, i, layer, x, dx, t, states, tangents, cut, value, slope):
         name, shape = layer["name"], x.shape[1:]
         self.shapes[name] = shape
-        th, al = self._spread(name + ".threshold", shape), self._spread(name + ".leak", shape)
-        scaled = 1.0 if layer["input_scale"] == "1-alpha" else 0.0
+        th = self._spread(name + ".threshold", shape, layer, t)
+        al = self._spread(name + ".leak", shape, layer, t)
+        scaled = 1.0 if layer.get("input_scale") == "1-alpha" else 0.0
         u0, s0 = states.get((i, "u"), (np.zeros_like(x), np.zeros_like(x)))
-        kind = layer["reset"] if layer["reset"] != "soft" else layer["convention"]
-        held = {"A": u0 - th * s0, "B": u0, "hard": u0 * (1 - s0), "none": u0}[kind]
+        if not layer.get("recurrent", True):
+            u0, s0, cut = np.zeros_like(x), np.zeros_like(x), True
+        kind = layer.get("reset", "soft")
+        kind = "empf" if layer["type"] == "empf" else layer["convention"] if kind == "soft" else kind
+        held = {"A": u0 - th * s0, "B": u0, "hard": u0 * (1 - s0), "none": u0, "empf": u0 - s0}[kind]
         u = al * held + (1 - scaled * al) * x - (th * s0 if kind == "B" else 0)
         jac = al * (1 - s0) if kind == "hard" else al
         dtheta = {"A": -al * s0, "B": -s0}.get(kind, 0 * s0)
         dleak = held - scaled * x
-        reset = {"A": -al * th, "B": -th, "hard": -al * u0, "none": 0 * th}[kind]
+        reset = {"A": -al * th, "B": -th, "hard": -al * u0, "none": 0 * th, "empf": -al}[kind]
         z = u - th
-        s = (z >= 0) if layer["cmp"] == ">=" else (z > 0)
-        s = s.astype(np.float64)
-        self._distance(z, layer["surrogate"])
+        s, sent, slope_s, slope_sent = self._emit(z, layer)
         dz = np.ascontiguousarray((1 - scaled * al) * dx)
         if self.online:
             a, b = states.get((i, "t"), (np.zeros_like(x), np.zeros_like(x)))
-            if self.rule.get("trace_reset") == "kept":
+            if layer.get("per_step") or not layer.get("recurrent", True):
+                a, b = dtheta + 0 * x, dleak
+            elif self.rule.get("trace_reset") == "kept":
                 da, db = states.get((i, "r"), (0.0, 0.0))
                 a, b = jac * a + reset * da + dtheta, jac * b + reset * db + dleak
-                slope_here = phi(z, layer["surrogate"])
-                states[i, "r"] = slope_here * (a - 1), slope_here * b
+                states[i, "r"] = slope_s * (a - 1), slope_s * b
             else:
                 a, b = jac * a + dtheta, jac * b + dleak
             states[i, "t"] = a, b
@@ -341,8 +360,8 @@ class Net:
                 self._record(name + ".trace_threshold", t, a)
             if self.rule.get("L"):
                 self._record(name + ".trace_leak", t, b)
-            self._put(dz, name + ".threshold", self._each(name + ".threshold", a - 1))
-            self._put(dz, name + ".leak", self._each(name + ".leak", b))
+            self._put(dz, name + ".threshold", self._each(name + ".threshold", a - 1, layer, t))
+            self._put(dz, name + ".leak", self._each(name + ".leak", b, layer, t))
             self._nudge(dz, name, t)
         else:
             if not cut:
@@ -350,24 +369,47 @@ class Net:
                 dz += jac * du0
                 if self.kept:
                     dz += reset * ds0
-                self._put(dz, name + ".threshold", self._each(name + ".threshold", dtheta))
-            self._put(dz, name + ".leak", self._each(name + ".leak", dleak))
+                self._put(dz, name + ".threshold", self._each(name + ".threshold", dtheta, layer, t))
+            self._put(dz, name + ".leak", self._each(name + ".leak", dleak, layer, t))
             self._nudge(dz, name, t)
             du = dz.copy()
-            self._put(dz, name + ".threshold", self._each(name + ".threshold", -np.ones_like(x)))
-        ds = phi(z, layer["surrogate"]) * dz
+            self._put(dz, name + ".threshold",
+                      self._each(name + ".threshold", -np.ones_like(x), layer, t))
         states[i, "u"] = u, s
         if not self.online:
-            tangents[i, "u"] = du, ds
-        self._record(name + ".u", t, u)
-        self._record(name + ".s", t, s)
+            tangents[i, "u"] = du, slope_s * dz
         scale = layer.get("scale", 1.0)
-        return scale * s, scale * ds
+        self._record(name + ".u", t, u)
+        self._record(name + ".s", t, scale * sent if self._graded(layer) else s)
+        return scale * sent, scale * slope_sent * dz
+
+    _empf = _lif
+
+    def _graded(self, layer):
+        return layer.get("emission", "graded" if layer["type"] == "empf" else "step") == "graded"
+
+    def _emit(self, z, layer):
+        """Spike, what is sent, and the slopes of both."""
+        fires = ((z >= 0) if layer.get("cmp", ">=") == ">=" else (z > 0)).astype(np.float64)
+        if not self._graded(layer):
+            self._distance(z, layer["surrogate"])
+            slope = phi(z, layer["surrogate"])
+            return fires, fires, slope, slope
+        s, bits = np.maximum(z, 0), layer.get("spike_bits", 0)
+        self.margin = min(self.margin, np.abs(z).min())
+        if not bits:
+            return s, s, fires, fires
+        unit, most = layer["spike_step"], 2 ** bits - 1
+        k = s / unit + 0.5
+        self.margin = min(self.margin, unit * np.abs(k - np.round(k)).min(),
+                          np.abs(s - most * unit).min())
+        return s, unit * np.minimum(np.floor(k), most), fires, fires * (z <= most * unit)
 
     def _clif(self, i, layer, x, dx, t, states, tangents, cut, value, slope):
         name, shape = layer["name"], x.shape[1:]
         self.shapes[name] = shape
-        th, al = self._spread(name + ".threshold", shape), self._spread(name + ".leak", shape)
+        th = self._spread(name + ".threshold", shape, layer, t)
+        al = self._spread(name + ".leak", shape, layer, t)
         u, m, s = states.get((i, "u"), (np.zeros_like(x),) * 3)
         none = np.zeros_like(x)
         if self.online:                                # along theta and leak of the neuron itself
@@ -378,16 +420,16 @@ class Net:
             u, m = clif(Dual(u, du), Dual(m, dm), Dual(s, ds * kept), Dual(th, own[0]), Dual(al, own[1]),
                         Dual(x))
             dz = np.array(dx, order="C")
-            self._put(dz, name + ".threshold", self._each(name + ".threshold", u.d[0] - 1))
-            self._put(dz, name + ".leak", self._each(name + ".leak", u.d[1]))
+            self._put(dz, name + ".threshold", self._each(name + ".threshold", u.d[0] - 1, layer, t))
+            self._put(dz, name + ".leak", self._each(name + ".leak", u.d[1], layer, t))
             for flag, trace, d in (("T", ".trace_threshold", u.d[0]), ("L", ".trace_leak", u.d[1])):
                 if self.rule.get(flag):
                     self._record(name + trace, t, d)
         else:                                          # along everything
             du, dm, ds = (0.0, 0.0, 0.0) if cut else tangents[i, "u"]
             dth, dal = np.zeros_like(dx), np.zeros_like(dx)
-            self._put(dth, name + ".threshold", self._each(name + ".threshold", none + 1))
-            self._put(dal, name + ".leak", self._each(name + ".leak", none + 1))
+            self._put(dth, name + ".threshold", self._each(name + ".threshold", none + 1, layer, t))
+            self._put(dal, name + ".leak", self._each(name + ".leak", none + 1, layer, t))
             u, m = clif(Dual(u, du), Dual(m, dm), Dual(s, ds * self.kept), Dual(th, 0.0 if cut else dth),
                         Dual(al, dal), Dual(x, dx))
             u.d = np.ascontiguousarray(u.d)
@@ -513,7 +555,9 @@ class Net:
                 if self.online and not rule.get(flag, False):
                     continue
                 if what == "leak" and rule.get("leak_reduction") == "mean":
-                    g = g / (np.prod(self.shapes[name.split(".")[0]]) / g.size)
+                    layer = next(l for l in self.layers if l["name"] == name.split(".")[0])
+                    sharers = np.prod(self.shapes[layer["name"]])
+                    g = g * (self._own(name, layer, 1)[0].size / sharers)
             elif self.online and not rule.get("W", True):
                 continue
             elif what == "bias" and rule.get("bias_trace") == "none" and self._weighted(name):

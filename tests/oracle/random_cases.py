@@ -57,7 +57,7 @@ def draw_rule(d, T):
             rule["window"] = d.below(1, T)
     if name == "stop":
         rule.update(W=d.yes(0.8), T=d.yes(), L=d.yes(), leak_reduction=d.of(["sum", "mean"]),
-                    trace_reset=d.of(["cut", "kept"]))
+                    trace_reset=d.of(["cut", "kept"]), weight_trace=d.of(["shared"] * 4 + ["none"]))
         rule["T"] = rule["T"] or not (rule["W"] or rule["L"])
     if name in ("ottt_a", "stop"):
         rule.update(bias_trace=d.of(["exact", "exact", "plain", "none"]), first_layer_trace=d.yes(0.8),
@@ -69,8 +69,8 @@ def draw_rule(d, T):
 
 
 def draw_neuron(d, rule):
-    trace = rule["name"] == "ottt_a" or (rule["name"] == "stop" and rule["W"])
-    neuron = {"what": d.of(["lif", "lif", "clif"]), "cmp": d.of([">=", ">"]),
+    trace = rule["name"] == "ottt_a" or (rule["name"] == "stop" and rule["W"] and rule["weight_trace"] != "none")
+    neuron = {"what": d.of(["lif", "lif", "clif", "empf"]), "cmp": d.of([">=", ">"]),
               "surrogate": d.of(SURROGATES), "threshold_granularity": d.of(GRANULARITY),
               "leak_granularity": "layer" if trace else d.of(GRANULARITY)}
     d.tags += [neuron["what"], neuron["surrogate"]["name"], neuron["threshold_granularity"],
@@ -82,6 +82,22 @@ def draw_neuron(d, rule):
     if d.yes(0.25):
         neuron["scale"] = 1.75
         d.tags.append("scale")
+    return draw_emission(d, neuron)
+
+
+def draw_emission(d, neuron):
+    """Sometimes graded spikes, floats or quantised, parameters per step, no recurrence."""
+    if neuron["what"] == "clif":
+        return neuron
+    if neuron["what"] == "lif" and d.yes(0.15):
+        neuron["emission"] = "graded"
+    if (neuron["what"] == "empf" or "emission" in neuron) and d.yes(0.4):
+        neuron.update(spike_bits=d.of([2, 4]), spike_step=0.25)
+    for key, value, chance in (("per_step", True, 0.25), ("recurrent", False, 0.15)):
+        if d.yes(chance):
+            neuron[key] = value
+            d.tags.append(key)
+    d.tags += [k for k in ("emission", "spike_bits") if k in neuron]
     return neuron
 
 
@@ -219,10 +235,13 @@ def draw_weights(case, d):
             w[name + ".weight"], w[name + ".bias"] = d.r.normal(1, 0.3, c), d.r.normal(0.2, 0.3, c)
             w[name + ".running_mean"] = d.r.normal(0, 0.3, c)
             w[name + ".running_var"] = d.r.uniform(0.5, 1.5, c)
-        elif kind in ("lif", "clif"):
+        elif kind in ("lif", "clif", "empf"):
+            steps = (case["T"],) if layer.get("per_step") else ()
             size = {"layer": (1,), "channel": shapes[name][:1], "neuron": shapes[name]}
-            w[name + ".threshold"] = d.r.uniform(0.3, 0.9, size[layer["threshold_granularity"]])
-            w[name + ".leak"] = d.r.uniform(0.2, 0.9, size[layer["leak_granularity"]])
+            for key, lo in ("threshold", 0.3), ("leak", 0.2):
+                share = layer[key + "_granularity"]
+                shape = steps if steps and share == "layer" else steps + size[share]
+                w[name + "." + key] = d.r.uniform(lo, 0.9, shape)
     return {k: v.astype("<f4") for k, v in w.items()}
 
 

@@ -249,17 +249,19 @@ static void between_rules(void **state)
     assert_near(small_param(mean, "lif1", "leak")->g,
                 &(double){ (double)small_param(full, "lif1", "leak")->g[0] / (6 * 6 * 4) }, 1, 1e-6);
     same_gradient(mean, full, "lif1", "threshold", 0);
-    small *const all[] = { ottt, stop, full, sltt, every, raw, mean };
+    small *untraced = random_gradients(&c, &hk_rule_stop, "weight_trace=none");
+    same_gradients(sltt, untraced, false, 0);
+    same_gradient(full, untraced, "lif1", "threshold", 0);
+    small *const all[] = { ottt, stop, full, sltt, every, raw, mean, untraced };
     for (int i = 0; i < HK_COUNT(all); i++) random_close(all[i]);
 }
 
-/* The mean of SLTT-K over many draws is K / T of SLTT. */
-static void sltt_k_mean(void **state)
+/* The mean of SLTT-K over many draws is K / T of SLTT; rescaled, it is SLTT's. */
+static void draws(const char *keys, double share)
 {
-    (void)state;
     const net_case c = { dense_layers, "leak=0.7 threshold=0.4", "kind=sum", VECTOR5, 4, 3, EACH_STEP,
                          false, 42 };
-    small *sltt = random_gradients(&c, &hk_rule_sltt, NULL), *some = random_net(&c, &hk_rule_sltt_k, "K=2");
+    small *sltt = random_gradients(&c, &hk_rule_sltt, NULL), *some = random_net(&c, &hk_rule_sltt_k, keys);
     const hk_param *p = small_param(sltt, "fc2", "weight"), *q = small_param(some, "fc2", "weight");
     double sum[72] = { 0 };
     enum { DRAWS = 1200 };
@@ -268,9 +270,16 @@ static void sltt_k_mean(void **state)
         for (size_t i = 0; i < p->n; i++) sum[i] += (double)q->g[i] / DRAWS;
     }
     for (size_t i = 0; i < p->n; i++)
-        assert_true(fabs(sum[i] - (double)p->g[i] / 2) < 0.1 * largest(p->n, p->g));
+        assert_true(fabs(sum[i] - share * (double)p->g[i]) < 0.1 * largest(p->n, p->g));
     random_close(sltt);
     random_close(some);
+}
+
+static void sltt_k_mean(void **state)
+{
+    (void)state;
+    draws("K=2", 0.5);
+    draws("K=2 rescale=true", 1);
 }
 
 /* Both neurons' gradients of a layer of two-state neurons under one rule. */
