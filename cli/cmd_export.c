@@ -16,6 +16,7 @@ typedef struct options {
     hk_export_opts export;
     hk_cli_sets    sets;
     const char    *path, *from;
+    bool           compact;
     hk_located     found;
 } options;
 
@@ -47,7 +48,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o': o->export.out = arg; return 0;
     case 'f': o->from = arg; return 0;
     case 't':
-        if (strcmp(arg, "c") != 0) argp_error(state, "--target: '%s', expected c", arg);
+        o->compact = strcmp(arg, "compact") == 0;
+        if (!o->compact && strcmp(arg, "c") != 0)
+            argp_error(state, "--target: '%s', expected c or compact", arg);
         return 0;
     case 'w':
         while (hk_form_name(form) && strcmp(hk_form_name(form), arg) != 0) form++;
@@ -75,14 +78,23 @@ static hk_status run(options *o, hk_export_result *r, hk_error *e)
     x->set = o->sets.at;
     x->n_set = o->sets.n;
     x->weights = o->from ? o->from : o->found.weights[0] ? o->found.weights : NULL;
-    return hk_export(x, r, e);
+    return o->compact ? hk_export_compact(x, r, e) : hk_export(x, r, e);
+}
+
+static void print_compact(const options *o, const hk_export_result *r)
+{
+    char b[2][32];
+    printf("%s: %d parameter arrays, %s; as floats %s, %.1f times as much\n", o->export.out,
+           (int)r->n_param, hk_cli_bytes((double)r->constants, b[0]),
+           hk_cli_bytes((double)r->memory, b[1]), (double)r->memory / (double)r->constants);
 }
 
 int hk_cmd_export(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        { "out", 'o', "DIR", 0, "Folder of the C files", 0 },
-        { "target", 't', "c", 0, "What to write: c, for a microcontroller", 0 },
+        { "out", 'o', "DIR", 0, "Folder of the C files, or the compact file", 0 },
+        { "target", 't', "TARGET", 0, "c (default): C for a microcontroller; compact: a safetensors "
+          "file for eval, weights of one or two bits as codes", 0 },
         { "weights", 'w', "FORM", 0, "Constants in flash: f32 (default), f16 or i8 (per channel)", 0 },
         { "from", 'f', "FILE", 0, "safetensors with the weights (of a run: its best checkpoint)", 0 },
         { "samples", KEY_SAMPLES, "TRAIN,TEST", 0, "Also write so many samples of each split", 0 },
@@ -98,7 +110,9 @@ int hk_cmd_export(int argc, char **argv)
                "The device learns with batch 1 and the recipe's rule, loss and optimizer; rates "
                "for it can be given here, e.g. --set optim.lr=0.01.\n\n"
                "  hillock export runs/digits --target c --out build/net\n\n"
-               "docs/embedded.md goes on from there.",
+               "docs/embedded.md goes on from there.\n\n"
+               "  hillock export runs/cifar --target compact --out w.safetensors\n"
+               "  hillock eval runs/cifar --weights w.safetensors",
     };
     options o = { 0 };
     hk_export_result r;
@@ -106,6 +120,10 @@ int hk_cmd_export(int argc, char **argv)
     char b[4][32];
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;
     if (run(&o, &r, &e)) return hk_cli_fail(&e);
+    if (o.compact) {
+        print_compact(&o, &r);
+        return HK_EXIT_DONE;
+    }
     printf("%s: %d layers, %d parameter arrays\n"
            "  RAM    %s of net in one block, %s of tables (at most)\n"
            "  flash  %s of weights (%s)",

@@ -20,10 +20,11 @@ typedef struct options {
 } options;
 
 /* Keys of the recipe that belong to a section and to no member. */
-static const hk_info *const tables[] = { &hk_table_data, &hk_table_objective, &hk_table_optim,
-                                         &hk_table_schedule, &hk_table_train, &hk_augment_info };
-static const char *const table_names[] = { "data", "loss", "optim", "optim.schedule", "train",
-                                           "data.augment" };
+static const hk_info *const tables[] = { &hk_table_data, &hk_table_net, &hk_table_objective,
+                                         &hk_table_optim, &hk_table_schedule, &hk_table_train,
+                                         &hk_augment_info };
+static const char *const table_names[] = { "data", "net", "loss", "optim", "optim.schedule",
+                                           "train", "data.augment" };
 static const char section[] = "section";
 
 /* A family of the registry, or, behind the last one, the sections. */

@@ -154,6 +154,8 @@ typedef struct hk_param {
     int         file_rank;               /* as written, e.g. dense [out, in] though rank is 4      */
     int32_t     file_dim[5];
     float       lo, hi;                  /* bounds kept after every update; lo > hi: none          */
+    int32_t     code_bits;               /* weights: 1 binary, 2 ternary codes are used; 0: floats */
+    const float *used;                   /* [n] weights: what products take: w itself, or derived  */
 } hk_param;
 
 /* Adds a parameter to node; w and g are set while carving. */

@@ -4,10 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "codes.h"
 #include "eligibility.h"
 #include "standardize.h"
 
-enum { STANDARD, STANDARD_GRAD, ERROR_SUM };         /* buf: W^, dE/dW^, sum_t bt[t] d[t]; then of eligibility.c */
+enum { USED, USED_GRAD, ERROR_SUM };     /* buf: W^, dE/dW^, sum_t bt[t] d[t]; then of eligibility.c */
 
 const hk_weighted_cfg *hk_weighted_of(const hk_node *l) { return l->spec->cfg; }
 
@@ -19,6 +20,11 @@ static hk_param *bias_of(const hk_node *l)
 static hk_param *gain_of(const hk_node *l)
 {
     return hk_weighted_of(l)->standardize ? l->param[l->n_param - 1] : NULL;
+}
+/* Whether the product takes W^ in place of W. */
+static bool derived(const hk_node *l)
+{
+    return hk_weighted_of(l)->standardize || hk_weighted_of(l)->weights;
 }
 static bool learns(const hk_node *l) { return l->net->spec.learn && l->net->plan.weights; }
 
@@ -57,6 +63,18 @@ hk_view hk_weighted_operand(const hk_node *l, int t)
     return l->presynaptic ? (hk_view){ l->presynaptic, HK_F32, 1.0f } : hk_input(l, 0, t);
 }
 
+/* Scratch of codes.c, behind W^. */
+static size_t code_bytes(const hk_node *l)
+{
+    return hk_weighted_of(l)->weights ? (2 * (size_t)l->conv.co + 1) * sizeof(double) : 0;
+}
+
+static double *code_sums(const hk_node *l)
+{
+    const size_t n = (weight_of(l)->n + 1) / 2 * 2;
+    return (double *)(void *)((float *)l->buf[USED] + n);
+}
+
 /* ---- memory and first values -------------------------------------------------------------------- */
 
 static void take_parameters(hk_node *l, hk_mem *m)
@@ -84,16 +102,21 @@ static void take_parameters(hk_node *l, hk_mem *m)
 hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
 {
     if (hk_eligible(l)) HK_TRY(hk_eligibility_check(l, e));
+    HK_CHECK(e, !hk_weighted_of(l)->standardize || !hk_weighted_of(l)->weights, HK_E_UNSUP,
+             "layer '%s' (%s): standardize and weights of one or two bits both derive the weights; "
+             "expected one of them", l->name, l->ops->info.name);
     take_parameters(l, m);
     const bool learn = learns(l);
     const size_t weights = weight_of(l)->n * sizeof(float);
     const size_t co = (size_t)l->conv.co;
     l->args.g = &l->conv;
-    if (hk_weighted_of(l)->standardize) {
-        l->buf[STANDARD] = hk_take(m, HK_R_PACKED, weights);
-        l->buf[STANDARD_GRAD] = learn ? hk_take(m, HK_R_STATE, weights) : NULL;
+    if (derived(l)) {
+        l->buf[USED] = hk_take(m, HK_R_PACKED, weights + code_bytes(l));
+        l->buf[USED_GRAD] = learn ? hk_take(m, HK_R_STATE, weights) : NULL;
     }
-    l->args.w = hk_weighted_of(l)->standardize ? l->buf[STANDARD] : weight_of(l)->w;
+    l->args.w = derived(l) ? l->buf[USED] : weight_of(l)->w;
+    weight_of(l)->code_bits = hk_weighted_of(l)->weights;
+    weight_of(l)->used = l->args.w;
     const bool array = hk_weighted_traced(l) && !l->constant;
     l->presynaptic = array ? hk_take(m, HK_R_STATE, l->rows_in * (size_t)l->conv.ci * sizeof(float))
                            : NULL;
@@ -127,7 +150,10 @@ void hk_weighted_prepare(hk_node *l)
     const hk_kernels *k = l->net->spec.kernels;
     const size_t co = (size_t)l->conv.co;
     if (gain_of(l))
-        hk_standardize(weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[STANDARD]);
+        hk_standardize(weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[USED]);
+    else if (derived(l))
+        hk_codes((hk_code)hk_weighted_of(l)->weights, weight_of(l)->n / co, co, weight_of(l)->w,
+                 code_sums(l), l->buf[USED]);
     const hk_kind kind = l->net->plan.counts ? l->other.kind[0] : l->in[0].kind;
     k->conv_prepare(k->self, &l->args, kind, l->net->spec.learn);
 }
@@ -230,7 +256,7 @@ HK_CLONES void hk_weighted_backward_tile(hk_node *l, const hk_tile *a)
 
 static float *weight_gradient(const hk_node *l)
 {
-    return gain_of(l) ? l->buf[STANDARD_GRAD] : weight_of(l)->g;
+    return derived(l) ? l->buf[USED_GRAD] : weight_of(l)->g;
 }
 
 void hk_weighted_backward(hk_node *l, int t)
@@ -260,10 +286,13 @@ void hk_weighted_finish(hk_node *l)
         k->conv_backward_weight(k->self, &l->args, hk_input(l, 0, 1), sums, weight_gradient(l));
         memset(sums, 0, l->rows * co * sizeof *sums);
     }
-    if (!gain_of(l)) return;
+    if (!derived(l)) return;
     const hk_param *w = weight_of(l), *gain = gain_of(l);
-    hk_standardize_back(w->n / co, co, w->w, gain->w, l->buf[STANDARD_GRAD], w->g, gain->g);
-    memset(l->buf[STANDARD_GRAD], 0, w->n * sizeof(float));
+    if (gain)
+        hk_standardize_back(w->n / co, co, w->w, gain->w, l->buf[USED_GRAD], w->g, gain->g);
+    else
+        hk_codes_back(w->n / co, co, w->w, l->buf[USED], l->buf[USED_GRAD], code_sums(l), w->g);
+    memset(l->buf[USED_GRAD], 0, w->n * sizeof(float));
 }
 
 double hk_weighted_operations(const hk_node *l)

@@ -10,6 +10,8 @@
  * A constant input x is multiplied once per sample, and its weight gradient is formed once:
  * w~[t] = bt[t] x, so dW = (sum_t bt[t] d[t]) x^T.
  *
+ * Weights of one or two bits (key weights): W^ is a scale per output times a code, see codes.h.
+ *
  * Scaled weight standardisation, per output o with n weights (2210.04195; backward derived):
  *   W^ = gain (W - mean) / D,   D = sqrt(n var + eps),  var unbiased, eps = 1e-4
  *   c = (W - mean) / D;   dgain = sum G c;   dW = gain/D (G - mean(G) - n/(n-1) sum(G c) c)
@@ -26,7 +28,7 @@ typedef enum { HK_INIT_UNIFORM, HK_INIT_KAIMING, HK_INIT_SMALL } hk_weight_init;
 /* The keys that both layers have, behind their own. */
 typedef struct hk_weighted_cfg {
     bool    bias, standardize;
-    int32_t init;
+    int32_t init, weights;
 } hk_weighted_cfg;
 
 #define HK_WEIGHTED_ROWS(cfg)                                                                      \
@@ -35,7 +37,10 @@ typedef struct hk_weighted_cfg {
       "scaled weight standardisation with a learned gain (2210.04195)", NULL },                    \
     { "init", HK_ENUM, offsetof(cfg, weighted.init), 0, 0, 2, "1",                                 \
       "uniform: +-1/sqrt(fan in), bias too; kaiming: normal, sqrt(2/fan out), bias 0; "            \
-      "small: normal 0.01, bias 0", "uniform|kaiming|small" }
+      "small: normal 0.01, bias 0", "uniform|kaiming|small" },                                     \
+    { "weights", HK_ENUM, offsetof(cfg, weighted.weights), 0, 0, 2, "1",                           \
+      "binary, ternary: multiply with a scale per output times -1, 1 (or 0) of the latent weights", \
+      "float|binary|ternary" }
 
 /* The shared part, which stands first in the layer's configuration. */
 const hk_weighted_cfg *hk_weighted_of(const hk_node *l);

@@ -33,4 +33,8 @@ typedef struct hk_export_result {
 /* E_UNSUP, E_SHAPE and E_ARG as hk_net_build, the errors of recipe, weights and files. */
 hk_status hk_export(const hk_export_opts *o, hk_export_result *out, hk_error *e);
 
+/* The net's weights as a safetensors file o->out for `eval`, those of one or two bits as codes
+ * (run/codes.h). out->constants: bytes of its tensors; out->memory: of the same as floats. */
+hk_status hk_export_compact(const hk_export_opts *o, hk_export_result *out, hk_error *e);
+
 #endif

@@ -252,8 +252,9 @@ hk_status hk_part_net(hk_recipe *r, hk_parts *p, hk_error *e)
              hk_tree_where(map).text);
     const hk_member base = { hk_family_at(HK_FAM_BUILDER, 0), NULL };
     HK_TRY(hk_part_member(&p->arena, HK_FAM_BUILDER, "net", map, base, &p->builder, e));
-    hk_target target = { p->builder.info, p->builder.cfg };
-    hk_keys keys = { "net", &target, 1, name_only, 1 };
+    hk_fields_default(&hk_table_net, &p->weights);
+    hk_target target[] = { { p->builder.info, p->builder.cfg }, { &hk_table_net, &p->weights } };
+    hk_keys keys = { "net", target, HK_COUNT(target), name_only, 1 };
     return hk_keys_read(&keys, map, e);
 }
 
@@ -293,6 +294,27 @@ static hk_status add(hk_layers *l, const char *type, const char *name, const cha
     HK_TRY(add_word(l, map, "name", name, e));
     if (from[0]) HK_TRY(add_from(l, map, from, e));
     hk_tree_add(l->list, NULL, map);
+    return HK_OK;
+}
+
+static bool has_weights(const hk_tree *map)
+{
+    const char *type = hk_tree_get(map, "type")->text;
+    return strcmp(type, "dense") == 0 || strcmp(type, "conv2d") == 0;
+}
+
+/* Section net's key `weights` to the layers that it means. */
+hk_status hk_layers_weights(hk_layers *l, const hk_weights_cfg *c, hk_error *e)
+{
+    const hk_tree *first = NULL, *last = NULL;
+    char word[16];
+    if (!c->weights) return HK_OK;
+    hk_field_word_at(&hk_table_net.fields[0], c->weights, word, sizeof word);
+    for (const hk_tree *t = l->list->first; t; t = t->next)
+        if (has_weights(t)) first = first ? first : t, last = t;
+    for (hk_tree *t = l->list->first; t; t = t->next)
+        if (has_weights(t) && !(c->ends && (t == first || t == last)))
+            HK_TRY(add_word(l, t, "weights", word, e));
     return HK_OK;
 }
 

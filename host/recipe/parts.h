@@ -39,6 +39,7 @@ typedef struct hk_parts {
     hk_note         *note;               /* [n_node]                                              */
     hk_shape         claimed;            /* data.shape of the recipe; c is 0 without              */
     int32_t          claimed_classes, claimed_steps;
+    hk_weights_cfg   weights;            /* of the builder's layers                               */
 } hk_parts;
 
 struct hk_layers {                       /* the builder's side */
@@ -48,6 +49,9 @@ struct hk_layers {                       /* the builder's side */
     hk_status   status;
     hk_error    error;
 };
+
+/* Gives the builder's layers the weights that section net asks for. */
+hk_status hk_layers_weights(hk_layers *l, const hk_weights_cfg *c, hk_error *e);
 
 /* Memory for n bytes; E_NOMEM. */
 hk_status hk_part_take(hk_arena *a, size_t n, void **out, hk_error *e);

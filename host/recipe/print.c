@@ -195,6 +195,7 @@ static void put_net(text *t, const hk_recipe *r, const hk_parts *p)
     if (p->builder.info) {
         put_head(t, "net", p->builder.info->name);
         put_lines(t, p->builder.info, p->builder.cfg);
+        put_lines(t, &hk_table_net, &p->weights);
     } else {
         put(t, "net:\n  layers:\n");
         for (int32_t i = 0; i < r->n_node; i++) put_layer(t, r, p, i);

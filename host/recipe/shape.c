@@ -53,6 +53,7 @@ static hk_status build(hk_recipe *r, hk_parts *p, hk_shape shape, int32_t classe
     *l.list = (hk_tree){ .kind = HK_TREE_LIST, .file = l.file, .text = "" };
     ops->build(&l, shape, classes, p->builder.cfg);
     if (l.status) return hk_fail(e, l.status, "%s", l.error.text);
+    HK_TRY(hk_layers_weights(&l, &p->weights, e));
     return hk_part_layers(r, p, l.list, e);
 }
 

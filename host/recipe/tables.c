@@ -12,6 +12,13 @@ static const hk_field data_fields[] = {
                "time axis of a sample, where no data are read; 0: static, or as the data say"),
 };
 
+static const hk_field net_fields[] = {
+    HK_ROW_ENUM(hk_weights_cfg, weights, 0, "float|binary|ternary", 3,
+                "weights of every dense and conv2d layer"),
+    HK_ROW_ENUM(hk_weights_cfg, ends, 0, "same|float", 2,
+                "weights of the first and the last of them: likewise, or floats"),
+};
+
 static const hk_field objective_fields[] = {
     HK_ROW_ENUM(hk_objective_cfg, when, HK_EACH_STEP, "step|final", 2,
                 "a loss at every step, or one at the end of the sample"),
@@ -54,6 +61,7 @@ static const hk_field train_fields[] = {
                                     .cfg_size = sizeof(size), .fields = nm##_fields,               \
                                     .n_fields = HK_COUNT(nm##_fields) }
 
+TABLE(net, hk_weights_cfg, "weights of a builder's layers");
 TABLE(data, hk_recipe_data, "what is learned");
 TABLE(objective, hk_objective_cfg, "how the loss meets time and batch");
 TABLE(optim, hk_update, "rates");

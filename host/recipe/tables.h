@@ -13,6 +13,11 @@ typedef struct hk_objective_cfg {        /* hk_objective as recipes write it */
     float   smoothing;
 } hk_objective_cfg;
 
+typedef struct hk_weights_cfg {          /* section net with a builder: of all dense and conv2d  */
+    int32_t weights, ends;
+} hk_weights_cfg;
+
+extern const hk_info hk_table_net;       /* of hk_weights_cfg                                   */
 extern const hk_info hk_table_data;      /* of hk_recipe_data: all but the data set's own keys  */
 extern const hk_info hk_table_objective; /* of hk_objective_cfg: section loss                   */
 extern const hk_info hk_table_optim;     /* of hk_update: section optim                         */
