@@ -16,7 +16,7 @@ typedef struct options {
     hk_cli_sets     sets;
     const char     *weights, *target;
     hk_split        split;
-    bool            json, quiet;
+    bool            json, quiet, deploy;
     hk_located      found;
     hk_session      open;
     hk_stats        sums;
@@ -39,6 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->session.threads < 1)
             argp_error(state, "--threads: '%s' is not a whole number from 1", arg);
         return 0;
+    case 'd': o->deploy = true; return 0;
     case 'q': o->quiet = true; return 0;
     case 'j': o->json = true; return 0;
     case ARGP_KEY_ARG:
@@ -85,8 +86,25 @@ static hk_status measure(options *o, hk_error *e)
     HK_TRY(find_files(o, e));
     HK_TRY(hk_session_open(&o->open, &o->session, e));
     HK_TRY(hk_weights_load(&o->open.engine.net, o->weights, e));
+    if (o->deploy) HK_TRY(hk_deploy_open(&o->open.deploy, &o->open.engine.net, e));
     HK_TRY(hk_stats_init(&o->sums, &o->open.engine.net, e));
     return hk_session_measure(&o->open, o->split, &o->sums, tick, o, NULL, e);
+}
+
+/* Sizes of the deployed form: codes, numbers beside them, and the parameters as floats. */
+static void put_sizes(const options *o, json_t *j)
+{
+    const hk_deploy_size s = hk_deploy_bytes(o->open.deploy);
+    const double all = (double)(s.codes + s.numbers);
+    char b[3][32];
+    if (j) {
+        json_object_set_new(j, "deployed", json_pack("{s:I, s:I, s:I}", "code_bytes", (json_int_t)s.codes,
+                            "number_bytes", (json_int_t)s.numbers, "float_bytes", (json_int_t)s.floats));
+        return;
+    }
+    printf("  deployed  %s of codes, %s of numbers; as floats %s, %.1f times as much\n",
+           hk_cli_bytes((double)s.codes, b[0]), hk_cli_bytes((double)s.numbers, b[1]),
+           hk_cli_bytes((double)s.floats, b[2]), (double)s.floats / all);
 }
 
 static void print(const options *o)
@@ -97,6 +115,7 @@ static void print(const options *o)
         json_object_set_new(j, "split", json_string(hk_split_name[o->split]));
         json_object_set_new(j, "weights", json_string(o->weights));
         json_object_set_new(j, "rates", hk_describe_rates(&o->sums, net));
+        if (o->deploy) put_sizes(o, j);
         json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(j);
@@ -107,6 +126,7 @@ static void print(const options *o)
            (long long)o->sums.seen, hk_stats_loss(&o->sums),
            100 * hk_stats_mean_rate(&o->sums, net));
     printf("  weights %s\n", o->weights);
+    if (o->deploy) put_sizes(o, NULL);
 }
 
 int hk_cmd_eval(int argc, char **argv)
@@ -117,6 +137,8 @@ int hk_cmd_eval(int argc, char **argv)
         { "split", 'p', "SPLIT", 0, "test (default) or val", 0 },
         HK_CLI_SET,
         { "threads", 't', "N", 0, "Number of threads", 0 },
+        { "deploy", 'd', NULL, 0, "The deployed form: batch norm folded, integer sums of one- and two-bit "
+          "weights and spikes; no loss is computed", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
         { "json", 'j', NULL, 0, "Result as JSON", 0 },
         { 0 },

@@ -126,6 +126,7 @@ hk_status hk_session_open(hk_session *s, const hk_session_opts *o, hk_error *e)
 void hk_session_close(hk_session *s)
 {
     for (int i = 0; i < HK_SPLITS; i++) hk_loader_close(s->loader[i]);
+    hk_deploy_close(s->deploy);
     hk_engine_close(&s->engine);
     hk_feed_close(&s->feed);
     for (int i = 0; i < 2; i++)
@@ -150,7 +151,9 @@ hk_status hk_session_measure(hk_session *s, hk_split split, hk_stats *out, hk_ti
         HK_TRY(hk_loader_next(l, &got, e));
         if (got.n == 0) return HK_OK;
         uint64_t stream = (uint64_t)EVAL_TAG << 56 | (uint64_t)split << 48 | (uint64_t)done;
-        HK_TRY(hk_net_infer(&s->engine.net, hk_feed_put(&s->feed, &got, stream), &r, e));
+        const hk_batch *batch = hk_feed_put(&s->feed, &got, stream);
+        HK_TRY(s->deploy ? hk_deploy_infer(s->deploy, batch, NULL, &r, e)
+                         : hk_net_infer(&s->engine.net, batch, &r, e));
         hk_stats_add(out, &s->engine.net, &r, hk_seconds() - begun);
         if (tick && !tick(self, out, ++done, all)) {
             if (ended) *ended = done == all;

@@ -5,6 +5,7 @@
 #ifndef HK_SESSION_H
 #define HK_SESSION_H
 
+#include "deploy/deploy.h"
 #include "engine.h"
 #include "feed.h"
 #include "hillock.h"
@@ -28,6 +29,7 @@ typedef struct hk_session {
     hk_loader  *loader[HK_SPLITS];       /* VAL: NULL when nothing is held out                    */
     hk_engine   engine;
     hk_feed     feed;
+    hk_deploy  *deploy;                  /* measured in place of the net (NULL: the net); owned   */
 } hk_session;
 
 /* Reads recipe and data, builds the net and takes its memory; on failure *s is all zero. A session
