@@ -57,11 +57,11 @@ size_t hk_image_bytes(const hk_image *image);
 typedef struct hk_model {
     const hk_image *image;
     hk_net          net;
-    hk_batch        batch;
-    const void     *frame;               /* shown now, or from step 1 on                           */
+    hk_batch        batch;               /* of whole samples                                       */
+    const void     *frame;               /* of step 1                                              */
     size_t          stride;              /* bytes from one step's frame to the next                */
     int32_t         label;
-    int32_t         t;                   /* steps of the current sample so far                     */
+    hk_stream       stream;              /* of single steps                                        */
 } hk_model;
 
 /* Builds the image's net in node[spec->n_node], param[n_param] and memory (hk_image_bytes, aligned as
@@ -79,9 +79,9 @@ hk_status hk_model_infer(hk_model *m, const void *frames, int32_t *best, hk_erro
 hk_status hk_model_learn(hk_model *m, const void *frames, int32_t label, hk_result *out,
                          hk_error *e);
 
-/* The same step by step, as input arrives; a sample may have any number of steps. begin clears
- * membranes and traces. A step returns the logits of that step, [classes]; label -1: only forward.
- * update turns the gradients of the steps since into weights. For online rules with a loss at every
+/* The same step by step, as input arrives (hk_stream); a sample may have any number of steps. begin
+ * clears membranes and traces. A step returns the logits of that step, [classes]. update turns the
+ * gradients of the steps since into weights. For rules that learn step by step, with a loss at every
  * step; E_UNSUP otherwise. A constant input is read at the first step only. */
 void         hk_model_begin(hk_model *m, bool learn);
 const float *hk_model_infer_step(hk_model *m, const void *frame);

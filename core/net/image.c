@@ -106,20 +106,19 @@ hk_status hk_model_open(hk_model *m, const hk_image *image, hk_node *node, hk_pa
 
 /* ---- samples ----------------------------------------------------------------------------------- */
 
-static void show(hk_model *m, const void *frames, int32_t label, bool open)
+static void show(hk_model *m, const void *frames, int32_t label)
 {
     const hk_net_spec *s = &m->net.spec;
     const size_t rows = (size_t)s->input.shape.h * (size_t)s->input.shape.w;
     m->frame = frames;
-    m->stride = s->constant_input || open ? 0 : hk_map_bytes(rows, s->input);
-    m->batch.open = open;
+    m->stride = s->constant_input ? 0 : hk_map_bytes(rows, s->input);
     m->label = label;
     m->batch.label = label < 0 ? NULL : &m->label;
 }
 
 hk_status hk_model_infer(hk_model *m, const void *frames, int32_t *best, hk_error *e)
 {
-    show(m, frames, -1, false);
+    show(m, frames, -1);
     HK_TRY(hk_net_infer(&m->net, &m->batch, NULL, e));
     if (best) *best = hk_largest(m->net.readout->out.shape.c, hk_net_output(&m->net));
     return HK_OK;
@@ -128,7 +127,7 @@ hk_status hk_model_infer(hk_model *m, const void *frames, int32_t *best, hk_erro
 hk_status hk_model_learn(hk_model *m, const void *frames, int32_t label, hk_result *out,
                          hk_error *e)
 {
-    show(m, frames, label, false);
+    show(m, frames, label);
     return hk_net_learn(&m->net, &m->batch, out, e);
 }
 
@@ -136,41 +135,22 @@ hk_status hk_model_learn(hk_model *m, const void *frames, int32_t label, hk_resu
 
 void hk_model_begin(hk_model *m, bool learn)
 {
-    m->net.batch = &m->batch;
-    m->net.training = learn;
-    m->batch.open = true;
-    m->t = 0;
-    hk_net_begin(&m->net);
+    learn = learn && hk_stream_check(&m->net, NULL) == HK_OK;
+    hk_stream_open(&m->stream, &m->net, learn, 0, NULL);       /* batch 1: cannot fail */
 }
 
 const float *hk_model_infer_step(hk_model *m, const void *frame)
 {
-    show(m, frame, -1, true);
-    hk_net_forward(&m->net, ++m->t);
-    return hk_slot(&m->net.readout->y, m->t);
+    hk_error e;
+    return hk_stream_step(&m->stream, frame, -1, &e) ? NULL : hk_stream_output(&m->stream);
 }
 
 hk_status hk_model_learn_step(hk_model *m, const void *frame, int32_t label, hk_error *e)
 {
-    hk_net *net = &m->net;
-    HK_CHECK(e, net->spec.learn, HK_E_ARG, "net: built for inference, cannot learn");
-    HK_CHECK(e, !net->plan.adjoint && net->spec.objective.when == HK_EACH_STEP, HK_E_UNSUP,
-             "rule '%s': a single step can be learned under an online rule with loss.when: step",
-             net->spec.rule->info.name);
-    HK_CHECK(e, net->plan.updates != HK_AT_POINTS, HK_E_UNSUP,
-             "rule '%s': it chooses the steps of its updates itself; learn whole samples",
-             net->spec.rule->info.name);
-    HK_CHECK(e, label >= 0 && label < net->readout->out.shape.c, HK_E_ARG,
-             "label is %d, expected 0 to %d", (int)label, (int)net->readout->out.shape.c - 1);
-    show(m, frame, label, true);
-    hk_net_forward(net, ++m->t);
-    hk_net_backward(net, m->t, m->t, true);
-    if (net->plan.updates == HK_AT_EACH_STEP) hk_model_update(m);
-    return HK_OK;
+    HK_TRY(hk_stream_check(&m->net, e));
+    HK_CHECK(e, m->stream.learn, HK_E_ARG, "stream: begun for inference, cannot learn");
+    HK_CHECK(e, label >= 0, HK_E_ARG, "label is %d, expected 0 or more", (int)label);
+    return hk_stream_step(&m->stream, frame, label, e);
 }
 
-void hk_model_update(hk_model *m)
-{
-    hk_net_finish(&m->net);
-    hk_net_update(&m->net);
-}
+void hk_model_update(hk_model *m) { hk_stream_update(&m->stream); }

@@ -114,7 +114,7 @@ HK_CLONES static bool finite_floats(size_t n, const float *v)
 }
 
 /* A neuron whose membrane is not a number is silent, so the loss alone may not tell. */
-static hk_status check_parameters(const hk_net *net, hk_error *e)
+hk_status hk_net_check(const hk_net *net, hk_error *e)
 {
     for (int32_t i = 0; i < net->n_param; i++) {
         const hk_param *p = &net->param[i];
@@ -176,7 +176,7 @@ hk_status hk_net_learn(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     if (out) *out = net->result;
     if (!(net->result.loss - net->result.loss == 0)) return not_a_number(net, e);
     if (net->plan.updates == HK_AT_END) hk_net_update(net);
-    return check_parameters(net, e);
+    return hk_net_check(net, e);
 }
 
 hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_error *e)

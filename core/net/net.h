@@ -62,4 +62,10 @@ void hk_count_rest(hk_net *net);
 void hk_count_spiking(hk_net *net);
 void hk_loss_error(hk_net *net, int t, bool error);
 
+/* learn.c: E_NUM when a learned value is not finite. */
+hk_status hk_net_check(const hk_net *net, hk_error *e);
+
+/* stream.c: whether the net can learn step by step; E_UNSUP, E_ARG. */
+hk_status hk_stream_check(const hk_net *net, hk_error *e);
+
 #endif

@@ -52,11 +52,11 @@ static void run_o(hk_net *net, const void *cfg)
 const hk_rule_ops hk_rule_ottt_a = {
     .info = { "ottt_a", "online training through time, gradients accumulated over the sample",
               "2210.04195", sizeof(ottt_cfg), fields, HK_COUNT(fields) },
-    .plan = plan_a, .run = run_a,
+    .plan = plan_a, .run = run_a, .step = hk_rule_step,
 };
 
 const hk_rule_ops hk_rule_ottt_o = {
     .info = { "ottt_o", "online training through time, an update at every step", "2210.04195",
               sizeof(ottt_cfg), fields, HK_COUNT(fields) },
-    .plan = plan_o, .run = run_o,
+    .plan = plan_o, .run = run_o, .step = hk_rule_step,
 };

@@ -23,3 +23,10 @@ void hk_rule_run_online(hk_net *net)
     }
     hk_net_finish(net);
 }
+
+void hk_rule_step(hk_net *net, const void *cfg, int t, bool error)
+{
+    (void)cfg;
+    hk_net_forward(net, t);
+    if (error) hk_net_backward(net, t, t, true);
+}

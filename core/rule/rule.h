@@ -52,4 +52,7 @@ hk_status hk_rule_check_online(const hk_net *net, hk_error *e);
  * backward pass, at t = T (one at each step where a sample ends, if they have lengths). */
 void hk_rule_run_online(hk_net *net);
 
+/* hk_rule_ops.step of the rules that need nothing but traces. */
+void hk_rule_step(hk_net *net, const void *cfg, int t, bool error);
+
 #endif

@@ -66,7 +66,7 @@ static void run_k(hk_net *net, const void *cfg)
 const hk_rule_ops hk_rule_sltt = {
     .info = { "sltt", "spatial learning through time: no temporal path, no trace", "2302.14311", 0,
               NULL, 0 },
-    .plan = plan, .run = run,
+    .plan = plan, .run = run, .step = hk_rule_step,
 };
 
 const hk_rule_ops hk_rule_sltt_k = {

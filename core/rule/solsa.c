@@ -140,5 +140,5 @@ static void run(hk_net *net, const void *cfg)
 const hk_rule_ops hk_rule_solsa = {
     .info = { "solsa", "a trace per synapse, own reset included; updates at searched steps of a sample",
               "2307.11314", sizeof(solsa_cfg), fields, HK_COUNT(fields) },
-    .plan = plan, .run = run,
+    .plan = plan, .run = run, .step = hk_rule_step,
 };

@@ -65,5 +65,5 @@ static void run(hk_net *net, const void *cfg)
 const hk_rule_ops hk_rule_stop = {
     .info = { "stop", "weights, thresholds and leaks learned together, online (flags W, T, L)",
               "2411.11082", sizeof(stop_cfg), fields, HK_COUNT(fields) },
-    .plan = plan, .run = run,
+    .plan = plan, .run = run, .step = hk_rule_step,
 };
