@@ -17,6 +17,7 @@ enum { HK_EXIT_DONE = 0, HK_EXIT_FAILED = 1, HK_EXIT_USAGE = 2 };
 int hk_cmd_train(int argc, char **argv);
 int hk_cmd_compare(int argc, char **argv);
 int hk_cmd_eval(int argc, char **argv);
+int hk_cmd_stream(int argc, char **argv);
 int hk_cmd_plan(int argc, char **argv);
 int hk_cmd_export(int argc, char **argv);
 int hk_cmd_list(int argc, char **argv);

@@ -24,6 +24,8 @@ static const struct command {
     { "compare", hk_cmd_compare, "hillock compare",
       "train variants of a recipe with several seeds, make the table" },
     { "eval", hk_cmd_eval, "hillock eval", "measure a trained net on the test set" },
+    { "stream", hk_cmd_stream, "hillock stream",
+      "an endless input step by step, learning as it goes" },
     { "plan", hk_cmd_plan, "hillock plan",
       "bytes and operations of a recipe, before anything runs" },
     { "export", hk_cmd_export, "hillock export", "a net as C source for a microcontroller" },

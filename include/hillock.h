@@ -62,7 +62,7 @@ typedef struct hk_memory {
 /* What a learner is fed with and how large it is. */
 typedef struct hk_learner_info {
     int32_t   channels, height, width;   /* of a frame; a vector is channels x 1 x 1              */
-    int32_t   steps;                     /* frames of a sample: T with encoder none, else 1       */
+    int32_t   steps;                     /* frames of a sample: T if it has a time axis, else 1    */
     int32_t   classes, T, batch;
     int64_t   parameters, neurons;
     hk_memory memory;

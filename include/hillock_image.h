@@ -10,7 +10,7 @@
 #ifndef HILLOCK_IMAGE_H
 #define HILLOCK_IMAGE_H
 
-#include "hillock_ext.h"
+#include "hillock_stream.h"
 
 #ifdef __cplusplus
 extern "C" {

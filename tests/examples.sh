@@ -22,6 +22,12 @@ if [ -f "$build/libhillock_core.a" ]; then
     ./01 > 01.txt || { cat 01.txt; fail "01_embedded_loop"; }
     awk '$1 == "update" { if (!first) first = $4; last = $4 }
          END { exit !(last < first / 4) }' 01.txt || { cat 01.txt; fail "01_embedded_loop: no lower loss"; }
+
+    # ---- 03: the same, step by step from a sensor
+    $cc -std=c11 -pedantic -O2 $warnings -I prefix/include "$source/examples/03_stream.c" "$library" -lm -o 03
+    ./03 > 03.txt || { cat 03.txt; fail "03_stream"; }
+    awk '$1 == "step" && $2 == 30000 { before = $4 } $1 == "step" { last = $4 }
+         END { exit !(before > 85 && last > 85) }' 03.txt || { cat 03.txt; fail "03_stream: does not learn"; }
 else
     echo "note: this build has no libhillock_core.a"
 fi
@@ -39,4 +45,4 @@ done
 [ "$(tail -n 1 02.txt)" = "$(tail -n 1 again.txt)" ] || { cat again.txt; fail "02_train again: another result"; }
 ! ./02 missing.yaml other > said 2>&1 || fail "02_train without a recipe"
 grep -q 'missing.yaml' said || { cat said; fail "02_train: the missing file is not named"; }
-echo "both examples compile and learn"
+echo "the examples compile and learn"

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "hillock_stream.h"
 #include "net.h"
 
 #include <string.h>

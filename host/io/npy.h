@@ -1,4 +1,4 @@
-/* The .npy format of npz.h in pieces; private to this folder.
+/* The .npy format of npz.h in pieces: for this folder, and for streams of it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

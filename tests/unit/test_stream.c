@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "hillock_stream.h"
 #include "random_net.h"
 
 #include <unistd.h>
