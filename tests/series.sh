@@ -46,6 +46,9 @@ awk '$3 < 80 { exit 1 }' <("$hillock" eval direct --quiet | head -1) || fail "di
 cmp direct/checkpoint/last/weights.safetensors whole/checkpoint/last/weights.safetensors ||
     fail "resumed by the run's own recipe: other weights"
 
+"$hillock" compare toy.yaml --vary rule=stop,sltt --seeds 1 --out both --set train.epochs=2 --quiet >table
+grep -q sltt table || { cat table; fail "compare of sequences"; }
+
 refused() { local word=$1; shift
     "$hillock" train toy.yaml --out no --quiet "$@" >said 2>&1 && fail "$word: not refused"
     grep -q -- "$word" said || { cat said; fail "$word: not named"; }; }

