@@ -85,6 +85,30 @@ static void test_conv_constant_leaky(void **state)
     check(&c, "reset_grad=kept");
 }
 
+static void graded_layers(small *s, const char *layer, const char *readout)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=5 padding=1 weights=ternary");
+    small_layer(s, &hk_layer_seca, "seca", NULL);
+    small_spiking(s, "n1", layer, &hk_neuron_empf, "threshold=0.3 leak=0.6", &hk_surrogate_triangle, NULL);
+    small_layer(s, &hk_layer_avgpool2d, "pool", NULL);
+    small_layer(s, &hk_layer_conv2d, "conv2", "out=4 kernel=2");
+    small_spiking(s, "n2", layer, &hk_neuron_empf, "threshold=0.2 leak=0.6", &hk_surrogate_triangle, NULL);
+    small_layer(s, &hk_layer_flatten, "flat", NULL);
+    small_layer(s, &hk_layer_dense, "head", "out=3");
+    small_layer(s, &hk_layer_readout, "readout", readout);
+}
+
+/* Graded spikes are had again from the membrane; parameters of every step, codes and attention. */
+static void test_graded(void **state)
+{
+    (void)state;
+    static const char *const layer[] = { "per_step=true", "spike_bits=4 spike_step=0.125" };
+    for (int i = 0; i < 2; i++) {
+        const net_case c = { graded_layers, layer[i], "kind=sum", IMAGE6, 12, 3, EACH_STEP, false, 44 };
+        check(&c, "reset_grad=kept");
+    }
+}
+
 static void test_refuses_other_windows(void **state)
 {
     (void)state;
@@ -108,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_conv_final_loss),
         cmocka_unit_test(test_conv_constant_leaky),
+        cmocka_unit_test(test_graded),
         cmocka_unit_test(test_refuses_other_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

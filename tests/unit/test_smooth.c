@@ -190,6 +190,28 @@ static void norm_of_spikes(void **state)
     check(&s, IMAGE, 4, 5e-3);
 }
 
+/* Channel attention over a current, and over spikes that another layer reads too. */
+static void attention(void **state)
+{
+    (void)state;
+    small s = { 0 };
+    small_layer(&s, &hk_layer_conv2d, "conv1", "out=5 padding=1");
+    small_layer(&s, &hk_layer_seca, "seca1", "kernel=3");
+    lif(&s, "lif1", NULL, "leak=0.6 threshold=0.3");
+    const int spikes = s.n - 1;
+    small_layer(&s, &hk_layer_seca, "seca2", "kernel=7");
+    hk_node_spec *add = small_layer(&s, &hk_layer_add, "add", NULL);
+    add->n_in = 2;
+    add->in[1] = spikes;
+    small_layer(&s, &hk_layer_conv2d, "conv2", "out=4 kernel=2 stride=2");
+    lif(&s, "lif2", NULL, "leak=0.6 threshold=0.4");
+    small_layer(&s, &hk_layer_gap, "gap", NULL);
+    small_layer(&s, &hk_layer_seca, "seca3", "kernel=1");
+    head(&s, "kind=sum");
+    small_loss(&s, &hk_loss_ce, NULL, STEP_MEAN);
+    check(&s, IMAGE, 3, 3e-3);
+}
+
 static void add_to(small *s, const char *name, int other)
 {
     hk_node_spec *add = small_layer(s, &hk_layer_add, name, NULL);
@@ -332,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_net), cmocka_unit_test(conv_net), cmocka_unit_test(norm_of_spikes),
+        cmocka_unit_test(attention),
         cmocka_unit_test(residual_net), cmocka_unit_test(float_branches), cmocka_unit_test(resets),
         cmocka_unit_test(neurons), cmocka_unit_test(synapses),
     };
