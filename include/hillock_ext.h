@@ -15,6 +15,10 @@
 #include "hillock_core.h"
 #include "kernel/kernel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #ifndef HK_CLONES                   /* the build may compile elementwise bodies once per CPU level */
 #  define HK_CLONES
 #endif
@@ -583,4 +587,7 @@ void hk_sum_tile(const hk_node *l, const hk_tile *a, double *sum, size_t groups,
 /* Adds the shards of sum into g[groups] times scale, and clears them. */
 void hk_sum_finish(const hk_node *l, double *sum, size_t groups, double scale, float *g);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -24,6 +24,10 @@
 
 #include "hillock_core.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct hk_conv {
     int32_t batch;
     int32_t hi, wi, ci;          /* input map                                    */
@@ -78,4 +82,7 @@ typedef struct hk_kernels {
 /* The definition: serial, no packed bytes, no scratch. */
 extern const hk_kernels hk_kernels_ref;
 
+#ifdef __cplusplus
+}
+#endif
 #endif

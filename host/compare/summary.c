@@ -4,6 +4,8 @@
  */
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parts.h"
@@ -69,21 +71,26 @@ static json_t *learned(const json_t *runs, const char *role)
 
 /* ---- one variant ---------------------------------------------------------------------------- */
 
-/* Appends an assignment to a command as a shell reads it. */
-static size_t put_set(char *out, size_t cap, size_t at, const char *set)
+/* An assignment as a shell reads it. */
+static void put_set(FILE *f, const char *set)
 {
     bool plain = true;
     for (const char *p = set; *p; p++)
         plain = plain && (isalnum((unsigned char)*p) || strchr("._=/-+:", *p));
-    return at + hk_format(out + at, cap - at, plain ? " --set %s" : " --set '%s'", set);
+    fprintf(f, plain ? " --set %s" : " --set '%s'", set);
 }
 
 static json_t *command(const hki_comparison *c, const hki_variant *v)
 {
-    char text[8192];
-    size_t at = hk_format(text, sizeof text, "hillock train %s", c->o->recipe);
-    for (int i = 0; i < v->n_set; i++) at = put_set(text, sizeof text, at, v->set[i]);
-    return json_string(text);
+    char *text = NULL;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) return NULL;
+    fprintf(f, "hillock train %s", c->o->recipe);
+    for (int i = 0; i < v->n_set; i++) put_set(f, v->set[i]);
+    json_t *j = fclose(f) ? NULL : json_string(text);
+    free(text);
+    return j;
 }
 
 static json_t *assignments(const hki_variant *v)

@@ -26,8 +26,8 @@ uint64_t hk_hash(uint64_t hash, const void *data, size_t n)
 }
 
 /* Two values may change when a run is resumed; all others are what its bits depend on. */
-static hk_status hash_recipe(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
-                             hk_error *e)
+hk_status hk_session_hash(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
+                          hk_error *e)
 {
     static const char *const free_keys[] = { "train.epochs=1", "train.threads=0" };
     const char **set = hk_alloc(((size_t)o->n_set + 2) * sizeof *set);
@@ -103,7 +103,7 @@ static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e
 {
     HK_TRY(hk_recipe_read(&s->recipe, o->recipe, o->text, o->set, o->n_set, e));
     HK_TRY(open_data(s, e));
-    HK_TRY(hash_recipe(o, &s->recipe.data, &s->recipe_hash, e));
+    HK_TRY(hk_session_hash(o, &s->recipe.data, &s->recipe_hash, e));
     HK_TRY(hk_feed_open(&s->feed, &s->recipe, s->data[0].length || s->data[1].length, e));
     hk_net_spec spec;
     memset(&spec, 0, sizeof spec);

@@ -37,6 +37,10 @@ typedef struct hk_session {
 hk_status hk_session_open(hk_session *s, const hk_session_opts *o, hk_error *e);
 void      hk_session_close(hk_session *s);
 
+/* recipe_hash of what o says, for samples and classes as in d. The errors of hk_recipe_read. */
+hk_status hk_session_hash(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
+                          hk_error *e);
+
 /* Called after each batch of a pass: done of `all`; false ends the pass early. */
 typedef bool hk_tick(void *self, const hk_stats *sums, int64_t done, int64_t all);
 

@@ -57,7 +57,9 @@ static hk_status remove_former(hki_trainer *t, hk_error *e)
 static hk_status load(hki_trainer *t, hk_error *e)
 {
     char text[160];
+    HK_TRY(hki_run_recipe(t, &t->at.recipe, e));
     HK_TRY(hk_checkpoint_load(t->last, &t->s.engine, &t->at, e));
+    t->at.recipe = t->s.recipe_hash;
     HK_CHECK(e, t->at.batch <= t->batches, HK_E_FORMAT, "%s: batch %lld, but an epoch has %lld",
              t->last, (long long)t->at.batch, (long long)t->batches);
     hk_format(text, sizeof text, "resumed at epoch %lld, batch %lld of %lld",

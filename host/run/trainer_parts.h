@@ -33,6 +33,9 @@ hk_status hki_run_open(hki_trainer *t, hk_error *e);
 hk_status hki_run_save(hki_trainer *t, const char *folder, hk_error *e);
 hk_status hki_run_result(hki_trainer *t, json_t *result, hk_error *e);
 
+/* trainer_recipe.c: the hash of the recipe that the folder's checkpoint has to name. */
+hk_status hki_run_recipe(const hki_trainer *t, uint64_t *expected, hk_error *e);
+
 /* trainer_log.c: lines of metrics.jsonl. */
 hk_status hki_log_run(hki_trainer *t, hk_error *e);
 hk_status hki_log_step(hki_trainer *t, double lr, hk_error *e);

@@ -81,6 +81,25 @@ static inline void train(const hk_train_opts *o)
     json_decref(r.json);
 }
 
+/* Trains until the k-th batch in all. */
+static inline bool stops_at(void *self, const hk_progress *p)
+{
+    const int64_t *k = self;
+    return !(p->split == HK_SPLIT_TRAIN && (p->epoch - 1) * p->batches + p->batch == *k);
+}
+
+static inline void stop_after(hk_train_opts *o, int64_t batches)
+{
+    hk_train_result r;
+    hk_error e;
+    o->progress = stops_at;
+    o->self = &batches;
+    good(hk_train(o, &r, &e), &e);
+    assert_true(r.stopped);
+    assert_null(r.json);
+    o->progress = NULL;
+}
+
 static inline void *slurp(const char *folder, const char *name, size_t *n)
 {
     char path[HK_PATH];

@@ -12,6 +12,17 @@
 #include "hillock.h"
 #include "registry.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#  define STACK_SHIFT 3
+#elif defined(__has_feature)
+#  if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#    define STACK_SHIFT 3
+#  endif
+#endif
+#ifndef STACK_SHIFT
+#  define STACK_SHIFT 0
+#endif
+
 /* Two channels and uneven sides: an axis in the wrong place would be seen. */
 static const char maps[] =
     "data: {name: none, shape: [2, 5, 6], classes: 3, augment: {mean: [0.5], std: [0.25]}}\n"
@@ -249,6 +260,28 @@ static void learners_share_nothing(void **state)
     assert_memory_equal(&loss[1], &loss[2], sizeof *loss);
 }
 
+/* In a thread with `kilobytes` of stack; sanitizers make frames several times as large. */
+static void on_a_small_stack(size_t kilobytes, void *work(void *), void *out)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&small), 0);
+    assert_int_equal(pthread_attr_setstacksize(&small, kilobytes << (STACK_SHIFT + 10)), 0);
+    assert_int_equal(pthread_create(&thread, &small, work, out), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&small);
+}
+
+static void a_learner_needs_little_stack(void **state)
+{
+    double loss[2] = { 0, 1 };
+    (void)state;
+    fill();
+    learn_alone(&loss[0]);
+    on_a_small_stack(128, learn_alone, &loss[1]);
+    assert_memory_equal(&loss[0], &loss[1], sizeof *loss);
+}
+
 /* A rate of 0 leaves the weights; a part of a batch is learned like a whole one. */
 static void rate_and_partial_batch(void **state)
 {
@@ -299,6 +332,29 @@ static void samples_over_time(void **state)
 
 /* ---- a whole training ----------------------------------------------------------------------- */
 
+static const char digits[] = "data: {name: digits}\n"
+                             "net: {name: mlp, width: 16}\n"
+                             "optim: {name: sgd, lr: 0.1, momentum: 0.9}\n"
+                             "train: {T: 2, batch: 64, epochs: 1, threads: 1}\n";
+
+static void *train_alone(void *out)
+{
+    const hk_source s = { .text = digits };
+    const hk_training t = { .folder = "stack" };
+    hk_outcome outcome;
+    *(hk_status *)out = hk_train_recipe(&s, &t, &outcome, NULL);
+    return NULL;
+}
+
+static void a_training_needs_little_stack(void **state)
+{
+    hk_status st = HK_E_ARG;
+    (void)state;
+    remove_run("stack");
+    on_a_small_stack(256, train_alone, &st);
+    assert_int_equal(st, HK_OK);
+}
+
 static int64_t told;
 
 static bool progress(void *self, const hk_progress *p)
@@ -314,9 +370,9 @@ static double accuracy_on_arrays(const char *text, const char *folder)
     hk_dataset d;
     hk_error e;
     hk_score score;
-    const hk_info *digits = hk_family_find(HK_FAM_DATASET, "digits");
+    const hk_info *set = hk_family_find(HK_FAM_DATASET, "digits");
     const hk_dataset_cfg cfg = { .split = "test" };
-    good(hk_data_open(&d, (const hk_dataset_ops *)digits, &cfg, &e), &e);
+    good(hk_data_open(&d, (const hk_dataset_ops *)set, &cfg, &e), &e);
     hk_learner *l = create(text, NULL, 0);
     good(hk_learner_load(l, folder, &e), &e);
     int64_t correct = 0;
@@ -336,11 +392,7 @@ static double accuracy_on_arrays(const char *text, const char *folder)
 
 static void a_whole_training(void **state)
 {
-    static const char text[] = "data: {name: digits}\n"
-                               "net: {name: mlp, width: 16}\n"
-                               "optim: {name: sgd, lr: 0.1, momentum: 0.9}\n"
-                               "train: {T: 2, batch: 64, epochs: 1, threads: 1}\n";
-    const hk_source s = { .text = text };
+    const hk_source s = { .text = digits };
     hk_training t = { .folder = "api", .progress = progress, .self = &told };
     hk_outcome out;
     hk_error e;
@@ -356,7 +408,7 @@ static void a_whole_training(void **state)
     assert_false(out.stopped || out.chosen);
     assert_int_equal(out.epoch, 1);
     assert_true(out.accuracy > 0.5 && out.planned_bytes > 0 && out.seconds > 0);
-    assert_true(fabs(accuracy_on_arrays(text, "api") - out.accuracy) < 1e-9);
+    assert_true(fabs(accuracy_on_arrays(digits, "api") - out.accuracy) < 1e-9);
 }
 
 int main(void)
@@ -371,6 +423,8 @@ int main(void)
         cmocka_unit_test(learners_share_nothing),
         cmocka_unit_test(rate_and_partial_batch),
         cmocka_unit_test(samples_over_time),
+        cmocka_unit_test(a_learner_needs_little_stack),
+        cmocka_unit_test(a_training_needs_little_stack),
         cmocka_unit_test(a_whole_training),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

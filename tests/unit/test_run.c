@@ -155,24 +155,6 @@ static void damaged(const char *folder, const char *name)
     hk_free(data);
 }
 
-static bool stop_at(void *self, const hk_progress *p)
-{
-    const int64_t *k = self;
-    return !(p->split == HK_SPLIT_TRAIN && (p->epoch - 1) * p->batches + p->batch == *k);
-}
-
-static void stop_after(hk_train_opts *o, int64_t batches)
-{
-    hk_train_result r;
-    hk_error e;
-    o->progress = stop_at;
-    o->self = &batches;
-    good(hk_train(o, &r, &e), &e);
-    assert_true(r.stopped);
-    assert_null(r.json);
-    o->progress = NULL;
-}
-
 static void broken_checkpoints(void **state)
 {
     hk_error e;
