@@ -111,6 +111,11 @@ diff -r before kept/sltt-s1 || fail "a finished run was trained again"
 expect 1 "another training than 'sltt'" compare --vary rule=stop,sltt --out other
 [ ! -e other/stop-s1 ] || fail "something ran beside another run"
 
+# ---- what a run takes from the data is not another recipe
+for again in 1 2; do
+    expect 0 '| sltt | 1 |' compare --set data.normalise=channel --vary rule=stop,sltt --out normalised --quiet
+done
+
 # ---- a run that fails is a row, the others go on
 mkdir broken && touch broken/stop-s1
 expect 1 '| stop | 0 of 1 | failed: seed 1: ' compare --vary rule=stop,sltt --out broken --quiet

@@ -48,6 +48,7 @@ static hk_status print(hki_blueprint *b, hk_error *e)
         return HK_OK;
     }
     r.data.path[0] = '\0';
+    if (r.data.normalise != HK_NORM_NONE) r.data.augment.n_mean = 0;      /* a run computes them */
     r.train.threads = r.train.seed = 0;
     r.data.steps = 0;
     if (r.data.normalise == HK_NORM_CHANNEL) r.data.augment.n_mean = 0;
