@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 
 LEAK, THRESHOLD, SLOPE, RATE, MOMENTUM, CLASSES = 0.5, 1.0, 4.0, 0.01, 0.9, 10
+TRIES = 5               # samples on which agreement is looked for
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,12 @@ class Folder:
                 rate = self.rate(spike.name)
                 low, high = (low, gain) if rate > RATE else (gain, high)
 
-    def gradients(self, variant):
-        """Loss and gradients, by name."""
-        out = self.file("probe.npz")
-        hillock("probe", self.recipe, "--input", self.data, "--weights", self.weights, "--out", out,
+    def gradients(self, variant, sample):
+        """Loss and gradients of one sample, by name."""
+        one, out = self.file("sample.npz"), self.file("probe.npz")
+        with np.load(self.data) as file:
+            np.savez(one, **{k: file[k][sample:sample + 1] for k in ("x", "label")})
+        hillock("probe", self.recipe, "--input", one, "--weights", self.weights, "--out", out,
                 *sets(variant))
         with np.load(out) as file:
             found = {k[5:]: file[k] for k in file.files if k.startswith("grad.")}

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from nets import MOMENTUM, RATE, SLOPE
+from nets import MOMENTUM, RATE, SLOPE, TRIES
 
 torch._dynamo.config.recompile_limit = 256          # one form per shape of layer
 
@@ -75,7 +75,7 @@ def maybe_compile(function, options):
 
 class Trainer:
     """One contestant: a net that learns one batch. job is what measure.py wrote; with a path in
-    "gradients", loss and gradients of the first weights go there."""
+    "gradients", losses and gradients of the first weights go there."""
 
     def __init__(self, case, job):
         torch.manual_seed(1)
@@ -91,18 +91,22 @@ class Trainer:
         if job["gradients"]:
             self.save_gradients(job["gradients"])
 
-    def gradients(self):
+    def gradients(self, x, label):
         self.optimizer.zero_grad(set_to_none=True)
         with self.precision():
-            return self.loss(self.x, self.label)
+            return self.loss(x, label)
 
     def save_gradients(self, path):
-        loss = float(self.gradients())
-        found = {k: p.grad.float().numpy() for k, p in self.named.items()}
-        np.savez(path, loss=loss, **found)
+        """Those of the first TRIES samples, each alone, as a batch of its copies: see agree.py."""
+        found = {}
+        for i in range(min(TRIES, len(self.x))):
+            x = self.x[i:i + 1].repeat(len(self.x), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+            found["%d/loss" % i] = float(self.gradients(x, self.label[i:i + 1].repeat(len(x))))
+            found.update({"%d/%s" % (i, k): p.grad.float().numpy().copy() for k, p in self.named.items()})
+        np.savez(path, **found)
 
     def step(self):
         begun = time.perf_counter()
-        loss = self.gradients()
+        loss = self.gradients(self.x, self.label)
         self.optimizer.step()
         return {"seconds": time.perf_counter() - begun, "loss": float(loss)}
