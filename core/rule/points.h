@@ -1,5 +1,5 @@
 /* Which steps of a sample are update points, searched over the epochs (SOLSA): n points of T steps,
- * the last step always one of them. Every period-th epoch records how large the weight change of each
+ * the last step (of the batch, if samples are shorter) always one of them. Every period-th epoch records how large the weight change of each
  * step is; then, until n - 1 rounds are done,
  *
  *   the n - 1 steps with the largest records are the points of the next period;

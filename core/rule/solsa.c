@@ -119,7 +119,7 @@ static void run_points(hk_net *net, const solsa_cfg *c)
     const int T = hk_net_steps(net);
     for (int t = 1; t <= T; t++) {
         hk_net_forward(net, t);
-        const bool point = hk_points_has(&p, t);
+        const bool point = t == T || hk_points_has(&p, t);
         if (!point && !record) continue;
         hk_net_backward(net, t, t, true);
         hk_net_finish(net);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "weights.h"
+
 #ifndef HK_VERSION
 #  define HK_VERSION "unknown"
 #endif
@@ -65,7 +67,10 @@ json_t *hk_describe_learned(const hk_net *net, hk_role role)
             if (v < least) least = v;
             if (v > most) most = v;
         }
-        json_object_set_new(j, p->layer,
+        char name[HK_PARAM_NAME];            /* a second one of the role in a layer: layer.name */
+        const bool second = json_object_get(j, p->layer) != NULL;
+        hk_format(name, sizeof name, second ? "%s.%s" : "%s", p->layer, p->name);
+        json_object_set_new(j, name,
                             json_pack("{s:f, s:f, s:f, s:b}", "mean", sum / (double)p->n, "min",
                                       least, "max", most, "learned", (int)p->learn));
     }

@@ -152,6 +152,29 @@ static void updates_at_points(void **state)
     random_close(s);
 }
 
+/* Samples of unequal length: the last step of the longest is the last point. */
+static void ragged(void **state)
+{
+    (void)state;
+    static const int32_t length[] = { 4, 3, 2, 4 };
+    small *s = start("points=2 period=100", 0.1f);
+    float before[40];
+    float *x = random_input(&CASE, CASE.seed);
+    hk_param *w = small_param(s, "fc1", "weight");
+    memcpy(before, w->w, sizeof before);
+    s->x = x;
+    const hk_batch b = { .n = 4, .frame = small_frame, .self = s, .label = random_labels(), .length = length };
+    hk_result r;
+    hk_error e;
+    assert_int_equal(hk_net_learn(&s->net, &b, &r, &e), HK_OK);
+    assert_int_equal(s->net.steps, 4);
+    assert_int_equal(s->net.updates, 1);
+    assert_int_equal(r.seen, 4);
+    assert_true(memcmp(before, w->w, sizeof before) != 0);
+    free(x);
+    random_close(s);
+}
+
 /* A recording epoch notes every step and changes no weight by it. */
 static void recording(void **state)
 {
@@ -379,7 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search), cmocka_unit_test(search_ends), cmocka_unit_test(updates_at_points),
-        cmocka_unit_test(recording), cmocka_unit_test(early_end), cmocka_unit_test(refusals),
+        cmocka_unit_test(ragged), cmocka_unit_test(recording), cmocka_unit_test(early_end), cmocka_unit_test(refusals),
         cmocka_unit_test(learns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
