@@ -116,20 +116,8 @@ static void add_axis(hk_param *d, int32_t n)
 /* File shapes: [1], [C] or the map's; per step [T], [T, C], [T, map]. */
 static void shape_of(const hk_node *l, int p, hk_param *d)
 {
-    const hk_shape s = l->out.shape;
     const int32_t steps = hk_own_steps(l);
-    d->rank = d->file_rank = 1;
-    d->dim[0] = d->file_dim[0] = 1;
-    if (hk_share_of(l, p) == HK_PER_CHANNEL) d->dim[0] = d->file_dim[0] = s.c;
-    if (hk_share_of(l, p) == HK_PER_NEURON) {
-        const hk_param map = { .rank = 3, .dim = { s.c, s.h, s.w }, .order = { 1, 2, 0 } };
-        d->rank = map.rank;
-        memcpy(d->dim, map.dim, sizeof d->dim);
-        memcpy(d->order, map.order, sizeof d->order);
-        d->file_rank = s.flat || (s.h == 1 && s.w == 1) ? 1 : 3;
-        memcpy(d->file_dim, map.dim, sizeof d->file_dim);
-        if (d->file_rank == 1) d->file_dim[0] = s.c * s.h * s.w;
-    }
+    hk_share_shape(hk_share_of(l, p), l->out.shape, d);
     if (!hk_spiking_of(l)->per_step) return;
     if (hk_share_of(l, p) == HK_PER_LAYER) d->dim[0] = d->file_dim[0] = steps;
     else add_axis(d, steps);

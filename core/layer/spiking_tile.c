@@ -34,17 +34,8 @@ HK_PART float *take(float **at, size_t n)
 /* Parameter p as one value per neuron, as step t has it. */
 HK_PART void fill(const hk_node *l, const hk_tile *a, int p, int t, float *out)
 {
-    const size_t c = (size_t)l->out.shape.c, n = a->rows * c;
-    const hk_share share = hk_share_of(l, p);
-    const size_t maps = share == HK_PER_NEURON ? (size_t)(l->out.shape.h * l->out.shape.w) : 1;
-    const float *w = l->param[p]->w + hk_own_step(l, t) * (share == HK_PER_LAYER ? 1 : maps * c);
-    if (share == HK_PER_LAYER) {
-        const float v = w[0];
-        for (size_t i = 0; i < n; i++) out[i] = v;
-        return;
-    }
-    for (size_t r = 0; r < a->rows; r++)
-        memcpy(out + r * c, w + (a->row + r) % maps * c, c * sizeof *w);
+    const size_t own = l->param[p]->n / (size_t)hk_own_steps(l);
+    hk_spread(hk_share_of(l, p), l, a, l->param[p]->w + hk_own_step(l, t) * own, out);
 }
 
 /* recurrent: false. The state before every step is that of rest. */
