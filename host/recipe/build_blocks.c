@@ -84,3 +84,23 @@ void hk_block_score(hk_layers *l, int32_t classes, bool spiking)
     if (spiking) hk_block_plain(l, "spiking", "score");
     hk_layers_add(l, "readout", "readout", NULL, NULL, "kind: sum");
 }
+
+/* ---- residual networks ----------------------------------------------------------------------- */
+
+void hk_trunk_put(hk_trunk *t, int block, const char *type, const char *what, const char *from0,
+                  const char *from1, const char *keys)
+{
+    if (block) hk_format(t->last, sizeof t->last, "b%d.%s", block, what);
+    else hk_format(t->last, sizeof t->last, "%s", what);
+    hk_layers_add(t->l, type, t->last, from0, from1, "%s", keys);
+}
+
+void hk_trunk_drop(hk_trunk *t, int block, const char *what)
+{
+    char keys[64] = "p: ";
+    if (t->dropout <= 0) return;
+    hk_number_print(t->dropout, keys + 3);
+    hk_trunk_put(t, block, "dropout", what, NULL, NULL, keys);
+}
+
+void hk_trunk_name(char out[32], const char *name) { hk_format(out, 32, "%s", name); }

@@ -37,6 +37,22 @@ void hk_block_head(hk_layers *l, int32_t classes, bool bias);
 void hk_block_mean_head(hk_layers *l, int32_t classes);
 /* A head without bias whose scores are the spikes of output neurons (or, without, their input). */
 void hk_block_score(hk_layers *l, int32_t classes, bool spiking);
+/* ---- residual networks: layers named by block, which others read by name ---------------------- */
+
+typedef struct hk_trunk {
+    hk_layers *l;
+    char       last[32];                 /* the layer that the next one reads by default        */
+    float      dropout;                  /* probability in hk_trunk_drop                         */
+    const char *init;                    /* first weights, where the builder says so; else NULL  */
+} hk_trunk;
+
+/* Appends a layer called WHAT or, in a block, b12.WHAT (stage 1, block 2). from NULL: t->last. */
+void hk_trunk_put(hk_trunk *t, int block, const char *type, const char *what, const char *from0,
+                  const char *from1, const char *keys);
+/* Nothing when t->dropout is 0. */
+void hk_trunk_drop(hk_trunk *t, int block, const char *what);
+void hk_trunk_name(char out[32], const char *name);              /* a copy of a name            */
+
 /* A layer without keys. */
 void hk_block_plain(hk_layers *l, const char *type, const char *name);
 

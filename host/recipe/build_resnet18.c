@@ -14,52 +14,35 @@
 
 enum { STAGES = 4, BLOCKS = 2 };
 
-typedef struct net {
-    hk_layers *l;
-    char       last[32];                 /* the layer that the next one reads by default */
-    float      dropout;
-} net;
-
-/* Appends a layer called WHAT or b12.WHAT (stage 1, block 2). */
-static void put(net *n, int block, const char *type, const char *what, const char *from0,
-                const char *from1, const char *keys)
-{
-    if (block) hk_format(n->last, sizeof n->last, "b%d.%s", block, what);
-    else hk_format(n->last, sizeof n->last, "%s", what);
-    hk_layers_add(n->l, type, n->last, from0, from1, "%s", keys);
-}
-
-static void conv(net *n, int block, const char *what, const char *from, int32_t out, int stride,
+static void conv(hk_trunk *n, int block, const char *what, const char *from, int32_t out, int stride,
                  bool bias)
 {
     char keys[96];
     hk_format(keys, sizeof keys, "out: %d, kernel: 3, stride: %d, padding: 1, bias: %s", (int)out,
               stride, bias ? "true" : "false");
-    put(n, block, "conv2d", what, from, NULL, keys);
+    hk_trunk_put(n, block, "conv2d", what, from, NULL, keys);
 }
 
-static void shortcut(net *n, int block, const char *from, int32_t out, bool bias)
+static void shortcut(hk_trunk *n, int block, const char *from, int32_t out, bool bias)
 {
     char keys[96];
     hk_format(keys, sizeof keys, "out: %d, kernel: 1, stride: 2, padding: 0, bias: %s", (int)out,
               bias ? "true" : "false");
-    put(n, block, "conv2d", "short", from, NULL, keys);
+    hk_trunk_put(n, block, "conv2d", "short", from, NULL, keys);
 }
 
-static void norm_spike(net *n, int block, const char *norm, const char *spike)
+static void norm_spike(hk_trunk *n, int block, const char *norm, const char *spike)
 {
-    put(n, block, "batchnorm", norm, NULL, NULL, "");
-    put(n, block, "spiking", spike, NULL, NULL, "");
+    hk_trunk_put(n, block, "batchnorm", norm, NULL, NULL, "");
+    hk_trunk_put(n, block, "spiking", spike, NULL, NULL, "");
 }
 
-static void each_block(net *n, void (*make)(net *n, int block, int32_t out, bool down))
+static void each_block(hk_trunk *n, void (*make)(hk_trunk *n, int block, int32_t out, bool down))
 {
     for (int stage = 0; stage < STAGES; stage++)
         for (int k = 0; k < BLOCKS; k++)
             make(n, 10 * (stage + 1) + k + 1, 64 << stage, stage > 0 && k == 0);
 }
-
-static void copy(char out[32], const char *name) { hk_format(out, 32, "%s", name); }
 
 /* ---- post-activation ------------------------------------------------------------------------- */
 
@@ -69,28 +52,28 @@ static const hk_field post_fields[] = {
     HK_ROW_BOOL(post_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
 };
 
-static void post_block(net *n, int block, int32_t out, bool down)
+static void post_block(hk_trunk *n, int block, int32_t out, bool down)
 {
     char in[32], sum[32];
-    copy(in, n->last);
+    hk_trunk_name(in, n->last);
     conv(n, block, "conv1", NULL, out, down ? 2 : 1, false);
     norm_spike(n, block, "bn1", "spike1");
     conv(n, block, "conv2", NULL, out, 1, false);
-    put(n, block, "batchnorm", "bn2", NULL, NULL, "");
-    copy(sum, n->last);
+    hk_trunk_put(n, block, "batchnorm", "bn2", NULL, NULL, "");
+    hk_trunk_name(sum, n->last);
     if (down) {
         shortcut(n, block, in, out, false);
-        put(n, block, "batchnorm", "short_bn", NULL, NULL, "");
-        copy(in, n->last);
+        hk_trunk_put(n, block, "batchnorm", "short_bn", NULL, NULL, "");
+        hk_trunk_name(in, n->last);
     }
-    put(n, block, "add", "add", sum, in, "");
-    put(n, block, "spiking", "spike2", NULL, NULL, "");
+    hk_trunk_put(n, block, "add", "add", sum, in, "");
+    hk_trunk_put(n, block, "spiking", "spike2", NULL, NULL, "");
 }
 
 static void post_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
 {
     const post_cfg *c = cfg;
-    net n = { .l = l };
+    hk_trunk n = { .l = l };
     (void)input;
     conv(&n, 0, "conv1", NULL, 64, 1, false);
     norm_spike(&n, 0, "bn1", "spike1");
@@ -116,29 +99,21 @@ static const hk_field pre_fields[] = {
                  "probability of dropping a spike inside a block and before the head"),
 };
 
-static void drop(net *n, int block, const char *what)
-{
-    char keys[64] = "p: ";
-    if (n->dropout <= 0) return;
-    hk_number_print(n->dropout, keys + 3);
-    put(n, block, "dropout", what, NULL, NULL, keys);
-}
-
-static void pre_block(net *n, int block, int32_t out, bool down)
+static void pre_block(hk_trunk *n, int block, int32_t out, bool down)
 {
     char spikes[32], sum[32];
     norm_spike(n, block, "bn1", "spike1");
-    copy(spikes, n->last);
+    hk_trunk_name(spikes, n->last);
     conv(n, block, "conv1", NULL, out, down ? 2 : 1, true);
     norm_spike(n, block, "bn2", "spike2");
-    drop(n, block, "drop");
+    hk_trunk_drop(n, block, "drop");
     conv(n, block, "conv2", NULL, out, 1, true);
-    copy(sum, n->last);
+    hk_trunk_name(sum, n->last);
     if (down) {
         shortcut(n, block, spikes, out, true);
-        copy(spikes, n->last);
+        hk_trunk_name(spikes, n->last);
     }
-    put(n, block, "add", "add", sum, spikes, "");
+    hk_trunk_put(n, block, "add", "add", sum, spikes, "");
 }
 
 static void pre_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -147,14 +122,14 @@ static void pre_build(hk_layers *l, hk_shape input, int32_t classes, const void 
     const int32_t side = input.h < input.w ? input.h : input.w;
     const int32_t left = (side + 7) / 8, kernel = left < 4 ? left : 4;
     char keys[64];
-    net n = { .l = l, .dropout = c->dropout };
+    hk_trunk n = { .l = l, .dropout = c->dropout };
     conv(&n, 0, "conv1", NULL, 64, 1, false);
     each_block(&n, pre_block);
     norm_spike(&n, 0, "bn", "spike");
     hk_format(keys, sizeof keys, "kernel: %d, stride: %d", (int)kernel, (int)kernel);
-    put(&n, 0, "avgpool2d", "pool", NULL, NULL, keys);
-    put(&n, 0, "flatten", "flat", NULL, NULL, "");
-    drop(&n, 0, "drop");
+    hk_trunk_put(&n, 0, "avgpool2d", "pool", NULL, NULL, keys);
+    hk_trunk_put(&n, 0, "flatten", "flat", NULL, NULL, "");
+    hk_trunk_drop(&n, 0, "drop");
     hk_block_head(l, classes, true);
 }
 

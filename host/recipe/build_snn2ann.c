@@ -19,40 +19,16 @@
 #include "build_blocks.h"
 #include "io/number.h"
 
-typedef struct net {
-    hk_layers *l;
-    char       last[32];                 /* the layer that the next one reads by default */
-    float      dropout;
-    const char *init;
-} net;
-
-/* Appends a layer called WHAT or b12.WHAT (stage 1, block 2). */
-static void put(net *n, int block, const char *type, const char *what, const char *from0,
-                const char *from1, const char *keys)
-{
-    if (block) hk_format(n->last, sizeof n->last, "b%d.%s", block, what);
-    else hk_format(n->last, sizeof n->last, "%s", what);
-    hk_layers_add(n->l, type, n->last, from0, from1, "%s", keys);
-}
-
 /* Convolution and norm, called WHAT and WHAT_bn. */
-static void conv(net *n, int block, const char *what, const char *from, int32_t out, int kernel,
+static void conv(hk_trunk *n, int block, const char *what, const char *from, int32_t out, int kernel,
                  int stride)
 {
     char keys[128], norm[32];
     hk_format(keys, sizeof keys, "out: %d, kernel: %d, stride: %d, padding: %d, bias: false, init: %s",
               (int)out, kernel, stride, kernel / 2, n->init);
-    put(n, block, "conv2d", what, from, NULL, keys);
+    hk_trunk_put(n, block, "conv2d", what, from, NULL, keys);
     hk_format(norm, sizeof norm, "%s_bn", what);
-    put(n, block, "batchnorm", norm, NULL, NULL, "");
-}
-
-static void drop(net *n, int block, const char *what)
-{
-    char keys[64] = "p: ";
-    if (n->dropout <= 0) return;
-    hk_number_print(n->dropout, keys + 3);
-    put(n, block, "dropout", what, NULL, NULL, keys);
+    hk_trunk_put(n, block, "batchnorm", norm, NULL, NULL, "");
 }
 
 static bool large(hk_shape input) { return (input.h < input.w ? input.h : input.w) >= 64; }
@@ -73,20 +49,20 @@ static const hk_field vgg_fields[] = {
                  "probability of dropping an activation in the blocks of two convolutions"),
 };
 
-static void vgg_conv(net *n, int number, int32_t out, bool pooled, int32_t pool)
+static void vgg_conv(hk_trunk *n, int number, int32_t out, bool pooled, int32_t pool)
 {
     char name[32];
     hk_format(name, sizeof name, "conv%d", number);
     conv(n, 0, name, NULL, out, 3, 1);
     hk_format(name, sizeof name, "drop%d", number);
-    drop(n, 0, name);
+    hk_trunk_drop(n, 0, name);
     if (pooled && pool == HK_POOL_MAX) hk_block_pool(n->l, number, HK_POOL_MAX);
     hk_format(name, sizeof name, "spike%d", number);
-    put(n, 0, "spiking", name, NULL, NULL, "");
+    hk_trunk_put(n, 0, "spiking", name, NULL, NULL, "");
     if (!pooled || pool == HK_POOL_MAX) return;
     hk_block_pool(n->l, number, HK_POOL_AVG);
     hk_format(name, sizeof name, "pool_spike%d", number);
-    put(n, 0, "spiking", name, NULL, NULL, "");
+    hk_trunk_put(n, 0, "spiking", name, NULL, NULL, "");
 }
 
 static void vgg13_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -94,7 +70,7 @@ static void vgg13_build(hk_layers *l, hk_shape input, int32_t classes, const voi
     static const int32_t convs[] = { 2, 2, 3, 3, 3 }, width[] = { 64, 128, 256, 512, 512 };
     const vgg_cfg *c = cfg;
     const int32_t first = c->first_pool ? c->first_pool : large(input) ? 2 : 3;
-    net n = { .l = l, .init = "uniform" };
+    hk_trunk n = { .l = l, .init = "uniform" };
     int number = 1;
     for (int block = 0; block < HK_COUNT(convs); block++)
         for (int k = 1; k <= convs[block]; k++) {
@@ -127,28 +103,26 @@ static const hk_field resnet_fields[] = {
                  "probability of dropping an activation of the stem, and behind a block's first norm"),
 };
 
-static void copy(char out[32], const char *name) { hk_format(out, 32, "%s", name); }
-
 /* current: the input of the neuron before, then of this block's. */
-static void block(net *n, int number, int32_t out, int stride, bool same, shortcut kind,
+static void block(hk_trunk *n, int number, int32_t out, int stride, bool same, shortcut kind,
                   char current[32])
 {
     char in[32], sum[32];
-    copy(in, n->last);
+    hk_trunk_name(in, n->last);
     conv(n, number, "conv1", NULL, out, 3, stride);
-    drop(n, number, "drop");
-    put(n, number, "spiking", "spike1", NULL, NULL, "");
+    hk_trunk_drop(n, number, "drop");
+    hk_trunk_put(n, number, "spiking", "spike1", NULL, NULL, "");
     conv(n, number, "conv2", NULL, out, 3, 1);
-    copy(sum, n->last);
+    hk_trunk_name(sum, n->last);
     if (!same) {
         conv(n, number, "short", in, out, 1, stride);
-        copy(in, n->last);
+        hk_trunk_name(in, n->last);
     } else if (kind == CURRENTS) {
-        copy(in, current);
+        hk_trunk_name(in, current);
     }
-    put(n, number, "add", "add", sum, in, "");
-    copy(current, n->last);
-    put(n, number, "spiking", "spike2", NULL, NULL, "");
+    hk_trunk_put(n, number, "add", "add", sum, in, "");
+    hk_trunk_name(current, n->last);
+    hk_trunk_put(n, number, "spiking", "spike2", NULL, NULL, "");
 }
 
 static void resnet17_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
@@ -157,11 +131,11 @@ static void resnet17_build(hk_layers *l, hk_shape input, int32_t classes, const 
     const resnet_cfg *c = cfg;
     const int first = large(input) ? 1 : 2;      /* stage that begins to halve the map */
     char current[32];
-    net n = { .l = l, .dropout = c->dropout, .init = "kaiming" };
+    hk_trunk n = { .l = l, .dropout = c->dropout, .init = "kaiming" };
     conv(&n, 0, "conv1", NULL, 64, 3, 1);
-    drop(&n, 0, "drop");
-    copy(current, n.last);
-    put(&n, 0, "spiking", "spike1", NULL, NULL, "");
+    hk_trunk_drop(&n, 0, "drop");
+    hk_trunk_name(current, n.last);
+    hk_trunk_put(&n, 0, "spiking", "spike1", NULL, NULL, "");
     for (int stage = 0; stage < STAGES; stage++)
         for (int k = 0; k < BLOCKS; k++) {
             const bool down = k == 0 && stage >= first, same = k > 0 || stage == 0;
