@@ -116,6 +116,13 @@ for again in 1 2; do
     expect 0 '| sltt | 1 |' compare --set data.normalise=channel --vary rule=stop,sltt --out normalised --quiet
 done
 
+# ---- the strength of a synapse is no leak: its memory, at most 1, is
+sed 's/{type: dense, name: fc1/{type: synapse, name: syn, alpha: 0.9, beta: 5}\n    - &/' digits.yaml > synapse.yaml
+expect 0 '| bptt | 1 |' "$hillock" compare synapse.yaml --vary rule=bptt --out synapse --quiet
+grep -q '"syn.beta"' synapse/compare.json || fail "the strength is not among the learned values"
+"$python" -c 'import json; v = json.load(open("synapse/compare.json"))["variants"][0]["mean"]["leak"]; assert 0.1 <= v["min"] <= v["max"] <= 1, v' ||
+    fail "a strength counts as a leak"
+
 # ---- a run that fails is a row, the others go on
 mkdir broken && touch broken/stop-s1
 expect 1 '| stop | 0 of 1 | failed: seed 1: ' compare --vary rule=stop,sltt --out broken --quiet

@@ -47,8 +47,17 @@ static void add_measure(json_t *mean, json_t *deviation, const json_t *runs, con
                         known && n > 1 ? json_real(sqrt(squares / (double)(n - 1))) : json_null());
 }
 
+/* Whether `name` is a layer's second parameter of the role, LAYER.NAME beside LAYER: the strength of a
+ * synapse beside its memory is no leak. */
+static bool second(const json_t *layers, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    const size_t n = dot ? (size_t)(dot - name) : 0;
+    return n && json_object_getn(layers, name, n);
+}
+
 /* Of what is learned: mean over layers and seeds of the layers' means, and the range of all
- * values. */
+ * values; of each layer its first parameter of the role. */
 static json_t *learned(const json_t *runs, const char *role)
 {
     double sum = 0, least = INFINITY, most = -INFINITY;
@@ -58,7 +67,7 @@ static json_t *learned(const json_t *runs, const char *role)
         const char *name;
         json_object_foreach(layers, name, v)
         {
-            if (!json_is_true(json_object_get(v, "learned"))) continue;
+            if (!json_is_true(json_object_get(v, "learned")) || second(layers, name)) continue;
             sum += json_number_value(json_object_get(v, "mean"));
             least = fmin(least, json_number_value(json_object_get(v, "min")));
             most = fmax(most, json_number_value(json_object_get(v, "max")));
