@@ -50,6 +50,7 @@ static void catch_signals(void)
     a.sa_handler = interrupt;
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
+    signal(SIGPIPE, SIG_IGN);            /* whoever reads may go: an error of writing, see step() */
 }
 
 static long whole(const char *arg, long lo, long hi, const char *what, struct argp_state *state)
@@ -183,6 +184,8 @@ static hk_status step(options *o, int32_t label, hk_error *e)
 {
     HK_TRY(hk_streamer_push(&o->s, o->x, label, e));
     if (o->print && o->s.stream.steps % o->print == 0) (o->json ? print_json : print_text)(o, label);
+    HK_CHECK(e, !ferror(stdout), HK_E_IO, "standard output cannot be written any more, at step %lld",
+             (long long)o->s.stream.steps);
     if (save_due(o)) HK_TRY(save(o, e));
     if (o->s.stream.steps % 64 == 0 && hk_seconds() - o->news > NEWS_SECONDS) {
         o->news = hk_seconds();

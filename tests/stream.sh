@@ -118,4 +118,11 @@ cmp often.safetensors twenty.safetensors || fail "--save-every"
 exec 3>&-
 wait $pid
 "$hillock" stream --help | grep -q 'A line of text is a step' || fail "--help"
+# Whoever reads the output goes away: an error, and the weights of the steps so far.
+{ "$hillock" stream r.yaml --quiet --learn --save gone.safetensors 2> said \
+    < <(for _ in $(seq 400); do cat in.txt; done 2> none) || echo $? > code; } | head -n 1 > one || true
+[ "$(cat code)" = 1 ] || fail "a reader that goes away is no failure"
+grep -q 'standard output cannot be written any more, at step' said || fail "what went wrong is not said: $(cat said)"
+[ -s gone.safetensors ] || fail "a reader that goes away costs what was learned"
+
 echo "streams are read, learned and left as they should be"
