@@ -4,7 +4,10 @@
  *
  * Training: mean and biased variance over batch, height and width of the instant; running statistics
  * move by `momentum` at every step, the variance unbiased. Otherwise, and with mode eval, the
- * running ones. Backward, statistics of the instant, n values per channel, r = 1/sqrt(var + eps):
+ * running ones. The first `running_steps` steps have sets of their own, the last of which serves all
+ * later steps: memory is bounded whatever T is; 1, as published, is one set for all. A weight trace
+ * through the norm is exact in mode eval with one set: else the slope differs from step to step.
+ * Backward, statistics of the instant, n values per channel, r = 1/sqrt(var + eps):
  *
  *   dx = weight r (dy - mean(dy) - xhat mean(dy xhat))       eval: dx = weight r dy
  *   dweight = sum dy xhat,  dbias = sum dy                   bn_trace plain, and under an adjoint
@@ -14,23 +17,25 @@
  * spreads constants over the steps, y = w x + (bias - w mean) / T at a step, w = weight r. Rows of
  * samples that have ended before t, or are padding, are in no mean and get no error; n counts the
  * others.
- * Sources: Ioffe and Szegedy 2015; per step as in 2302.14311 and STOP's code.
+ * Sources: Ioffe and Szegedy 2015; per step as in 2302.14311 and STOP's code; sets of steps: 2010.01729.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "hillock_ext.h"
+#include "share.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef enum { TRAIN, EVAL } mode;
-typedef struct batchnorm_cfg { float eps, momentum; int32_t mode; } batchnorm_cfg;
+typedef struct batchnorm_cfg { float eps, momentum; int32_t mode, running_steps; } batchnorm_cfg;
 
 static const hk_field fields[] = {
     HK_ROW_FLOAT(batchnorm_cfg, eps, 1e-5, 1e-12, 1, "1", "added to the variance"),
     HK_ROW_FLOAT(batchnorm_cfg, momentum, 0.1, 0, 1, "1", "share of the new statistics, per step"),
     HK_ROW_ENUM(batchnorm_cfg, mode, TRAIN, "train|eval", 2,
                 "statistics while training: of the instant, or the running ones"),
+    HK_ROW_INT(batchnorm_cfg, running_steps, 1, 1, 1024, "steps",
+               "first steps with running statistics of their own; the last set serves all later steps"),
 };
 
 enum { WEIGHT, BIAS, MEAN, VAR };        /* param */
@@ -39,6 +44,13 @@ enum { STATS, FILTERED, FORWARD_SUM, SCALE };          /* buf; STATS is state[0]
 static const batchnorm_cfg *cfg_of(const hk_node *l) { return l->spec->cfg; }
 static size_t channels(const hk_node *l) { return (size_t)l->out.shape.c; }
 static bool instant(const hk_node *l) { return l->net->training && cfg_of(l)->mode == TRAIN; }
+
+/* Running statistics of step t: [sets][C]. */
+static float *running(const hk_node *l, int param, int t)
+{
+    const int32_t sets = cfg_of(l)->running_steps;
+    return l->param[param]->w + (size_t)((t < sets ? t : sets) - 1) * channels(l);
+}
 static bool live(const hk_node *l, size_t row, int t)
 {
     const size_t map = (size_t)l->out.shape.h * (size_t)l->out.shape.w;
@@ -71,6 +83,10 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     HK_CHECK(e, !exact(l) || l->net->plan.weight_trace != HK_TRACE_SYNAPSE, HK_E_UNSUP,
              "layer '%s' (batchnorm): bn_trace exact needs traces that all outputs share, found "
              "weight_trace: synapse; use bn_trace: plain", l->name);
+    const int32_t sets = cfg_of(l)->running_steps;
+    HK_CHECK(e, sets == 1 || !l->net->plan.counts, HK_E_UNSUP,
+             "layer '%s' (batchnorm): the rule's one pass of sums has no steps, so running_steps must be "
+             "1, found %d", l->name, (int)sets);
     const size_t c = channels(l);
     hk_param p = { .name = "weight", .role = HK_NORM, .learn = l->net->plan.weights, .rank = 1,
                    .dim = { (int32_t)c }, .file_rank = 1, .file_dim = { (int32_t)c }, .lo = 1, .hi = 0 };
@@ -79,6 +95,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     hk_take_param(m, l, &p);
     p.role = HK_BUFFER;
     p.learn = false;
+    if (sets > 1) hk_share_add_axis(&p, sets);
     p.name = "running_mean";
     hk_take_param(m, l, &p);
     p.name = "running_var";
@@ -97,10 +114,8 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 static void init(hk_node *l, hk_rng r)
 {
     (void)r;
-    for (size_t k = 0; k < channels(l); k++) {
-        l->param[WEIGHT]->w[k] = l->param[VAR]->w[k] = 1;
-        l->param[BIAS]->w[k] = l->param[MEAN]->w[k] = 0;
-    }
+    for (int i = WEIGHT; i <= VAR; i++)
+        for (size_t k = 0; k < l->param[i]->n; k++) l->param[i]->w[k] = i == WEIGHT || i == VAR;
 }
 
 static void reset(hk_node *l) { l->bias_trace = 0; }
@@ -150,10 +165,10 @@ static void moments_shard(void *arg, int shard, int worker)
     }
 }
 
-static void move_running(hk_node *l, size_t k, double n, double mean, double var)
+static void move_running(hk_node *l, int t, size_t k, double n, double mean, double var)
 {
     const double m = (double)cfg_of(l)->momentum;
-    float *rm = &l->param[MEAN]->w[k], *rv = &l->param[VAR]->w[k];
+    float *rm = running(l, MEAN, t) + k, *rv = running(l, VAR, t) + k;
     *rm = (float)((1 - m) * (double)*rm + m * mean);
     *rv = (float)((1 - m) * (double)*rv + m * (n > 1 ? var * n / (n - 1) : var));
 }
@@ -171,7 +186,7 @@ static void forward(hk_node *l, int t)
         kern->parallel(kern->self, l->shards, moments_shard, &p);
     }
     for (size_t k = 0; k < c; k++) {
-        double m = (double)l->param[MEAN]->w[k], v = (double)l->param[VAR]->w[k];
+        double m = (double)running(l, MEAN, t)[k], v = (double)running(l, VAR, t)[k];
         if (instant(l) && n > 0) {
             const double *s = l->buf[FORWARD_SUM];
             double s1 = 0, s2 = 0;
@@ -182,7 +197,7 @@ static void forward(hk_node *l, int t)
             m = s1 / n;
             v = s2 / n - m * m;
             if (v < 0) v = 0;
-            if (!l->net->replay) move_running(l, k, n, m, v);
+            if (!l->net->replay) move_running(l, t, k, n, m, v);
         }
         mean[k] = (float)m;
         inverse[k] = (float)(1 / sqrt(v + (double)cfg_of(l)->eps));
@@ -311,7 +326,7 @@ static bool keeps_input(const hk_node *l) { return l->net->spec.learn; }
 
 const hk_layer_ops hk_layer_batchnorm = {
     .info = { "batchnorm", "batch normalisation of every time step by itself",
-              "Ioffe and Szegedy 2015, 1502.03167; per step: 2302.14311", sizeof(batchnorm_cfg), fields,
+              "Ioffe and Szegedy 2015, 1502.03167; per step: 2302.14311, 2010.01729", sizeof(batchnorm_cfg), fields,
               HK_COUNT(fields) },
     .n_in = 1, .in_place = true, .infer = infer, .bind = bind, .init = init, .reset = reset, .forward = forward,
     .forward_tile = forward_tile, .backward_tile = backward_tile, .backward = backward,

@@ -29,6 +29,20 @@ static inline void hk_share_shape(hk_share share, hk_shape s, hk_param *p)
     if (vector) p->file_dim[0] = s.c * s.h * s.w;
 }
 
+/* Adds an axis in front of all others. */
+static inline void hk_share_add_axis(hk_param *d, int32_t n)
+{
+    for (int k = d->rank; k > 0; k--) {
+        d->dim[k] = d->dim[k - 1];
+        d->order[k] = (uint8_t)(d->order[k - 1] + 1);
+    }
+    for (int k = d->file_rank; k > 0; k--) d->file_dim[k] = d->file_dim[k - 1];
+    d->dim[0] = d->file_dim[0] = n;
+    d->order[0] = 0;
+    d->rank++;
+    d->file_rank++;
+}
+
 /* w as one value per value of the tile. */
 HK_PART void hk_spread(hk_share share, const hk_node *l, const hk_tile *a, const float *w, float *out)
 {

@@ -99,20 +99,6 @@ static bool traced(const hk_node *l, int p)
     return p == 0 ? plan->learn_threshold : plan->learn_leak;
 }
 
-/* Adds an axis in front of all others. */
-static void add_axis(hk_param *d, int32_t n)
-{
-    for (int k = d->rank; k > 0; k--) {
-        d->dim[k] = d->dim[k - 1];
-        d->order[k] = (uint8_t)(d->order[k - 1] + 1);
-    }
-    for (int k = d->file_rank; k > 0; k--) d->file_dim[k] = d->file_dim[k - 1];
-    d->dim[0] = d->file_dim[0] = n;
-    d->order[0] = 0;
-    d->rank++;
-    d->file_rank++;
-}
-
 /* File shapes: [1], [C] or the map's; per step [T], [T, C], [T, map]. */
 static void shape_of(const hk_node *l, int p, hk_param *d)
 {
@@ -120,7 +106,7 @@ static void shape_of(const hk_node *l, int p, hk_param *d)
     hk_share_shape(hk_share_of(l, p), l->out.shape, d);
     if (!hk_spiking_of(l)->per_step) return;
     if (hk_share_of(l, p) == HK_PER_LAYER) d->dim[0] = d->file_dim[0] = steps;
-    else add_axis(d, steps);
+    else hk_share_add_axis(d, steps);
 }
 
 static hk_param describe(const hk_node *l, int p)

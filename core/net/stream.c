@@ -1,7 +1,8 @@
 /* An endless sample, step by step.
  *
- * Layers hear t = 1 at the first step of a sequence and t = 2 at all others: under an online rule every
- * ring has one slot, so nothing counts the steps, and nothing can overflow. Traces are recursions that
+ * Layers hear t = 1 at the first step of a sequence, then 2, and so on up to T (at least 2) and that
+ * for ever: what steps have of their own, the last one has for all that follow. Under an online rule
+ * every ring has one slot, so nothing else counts the steps, and nothing can overflow. Traces are recursions that
  * forget (a leak below 1), sums of a step are kept in double and cleared by each update.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -75,7 +76,7 @@ hk_status hk_stream_step(hk_stream *s, const void *frame, int32_t label, hk_erro
 {
     hk_net *net = s->net;
     const hk_objective *o = &net->spec.objective;
-    const int t = s->here ? 2 : 1;
+    const int last = net->spec.T > 2 ? net->spec.T : 2, t = s->here < last ? (int)s->here + 1 : last;
     const bool labelled = label >= 0, error = labelled && s->learn;
     HK_CHECK(e, label < net->readout->out.shape.c, HK_E_ARG, "label is %d, expected 0 to %d",
              (int)label, (int)net->readout->out.shape.c - 1);

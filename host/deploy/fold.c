@@ -110,6 +110,9 @@ hk_status hk_fold(hk_stage *s, const hk_node *l, const hk_node *norm, hk_deploy_
     const size_t co = (size_t)s->conv.co;
     HK_CHECK(e, s->conv.groups == 1, HK_E_UNSUP, "deploy: layer '%s' has %d groups, expected 1", l->name,
              (int)s->conv.groups);
+    HK_CHECK(e, !norm || key(norm, "running_steps") <= 1, HK_E_UNSUP, "deploy: layer '%s' has running "
+             "statistics of %g steps, expected one set; train with running_steps: 1", norm->name,
+             key(norm, "running_steps"));
     s->code_bits = l->param[0]->code_bits;
     HK_TRY(take(s, e));
     size->codes += s->code_bits ? (l->param[0]->n * (size_t)s->code_bits + 7) / 8 : 0;

@@ -24,9 +24,17 @@ bool hk_block_parallel(int number, float share)
     return (int)((float)number * share) > (int)((float)(number - 1) * share);
 }
 
-static void behind(hk_layers *l, int number, bool norm, bool spike, bool instant)
+static label norm_keys(int32_t running_steps)
 {
-    if (norm) hk_block_plain(l, "batchnorm", number_of("bn", number).text);
+    label t = { "" };
+    if (running_steps > 1) hk_format(t.text, sizeof t.text, "running_steps: %d", (int)running_steps);
+    return t;
+}
+
+static void behind(hk_layers *l, int number, int32_t norm, bool spike, bool instant)
+{
+    if (norm)
+        hk_layers_add(l, "batchnorm", number_of("bn", number).text, NULL, NULL, "%s", norm_keys(norm).text);
     if (spike)
         hk_layers_add(l, "spiking", number_of("spike", number).text, NULL, NULL, "%s",
                       instant ? "recurrent: false" : "");
@@ -40,12 +48,12 @@ void hk_block_conv(hk_layers *l, int number, hk_conv_form f)
     behind(l, number, f.norm, f.spike, f.instant);
 }
 
-void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm, bool instant)
+void hk_block_conv3(hk_layers *l, int number, int32_t out, int32_t norm, bool instant)
 {
     hk_block_conv(l, number, (hk_conv_form){ out, 3, 1, 1, !norm, norm, true, instant });
 }
 
-void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm)
+void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, int32_t norm)
 {
     hk_layers_add(l, "dense", number_of("fc", number).text, NULL, NULL, "out: %d, bias: %s",
                   (int)out, truth(bias));
@@ -93,6 +101,11 @@ void hk_trunk_put(hk_trunk *t, int block, const char *type, const char *what, co
     if (block) hk_format(t->last, sizeof t->last, "b%d.%s", block, what);
     else hk_format(t->last, sizeof t->last, "%s", what);
     hk_layers_add(t->l, type, t->last, from0, from1, "%s", keys);
+}
+
+void hk_trunk_norm(hk_trunk *t, int block, const char *what)
+{
+    hk_trunk_put(t, block, "batchnorm", what, NULL, NULL, norm_keys(t->running_steps).text);
 }
 
 void hk_trunk_drop(hk_trunk *t, int block, const char *what)

@@ -14,7 +14,9 @@ typedef enum hk_pooling { HK_POOL_AVG, HK_POOL_MAX } hk_pooling;
 /* Layers are called after what they are and a number: conv3, bn3, spike3. */
 typedef struct hk_conv_form {
     int32_t out, kernel, stride, padding;
-    bool    bias, norm, spike;           /* behind the convolution: batch norm, spiking layer */
+    bool    bias;
+    int32_t norm;                        /* batch norm behind it: sets of statistics, 0: none */
+    bool    spike;                       /* and a spiking layer                               */
     bool    instant;                     /* its neurons start every step at rest              */
 } hk_conv_form;
 
@@ -25,10 +27,15 @@ typedef struct hk_conv_form {
                  "share of the spiking layers that keep no state (recurrent: false)")
 bool hk_block_parallel(int number, float share);
 
+/* A builder's key `running_steps`, of all its batch norms. */
+#define HK_ROW_RUNNING_STEPS(cfg)                                                                  \
+    HK_ROW_INT(cfg, running_steps, 1, 1, 1024, "steps",                                            \
+               "batch norm: first steps with running statistics of their own")
+
 void hk_block_conv(hk_layers *l, int number, hk_conv_form f);
 /* A 3 x 3 convolution that keeps the size. */
-void hk_block_conv3(hk_layers *l, int number, int32_t out, bool norm, bool instant);
-void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, bool norm);
+void hk_block_conv3(hk_layers *l, int number, int32_t out, int32_t norm, bool instant);
+void hk_block_dense(hk_layers *l, int number, int32_t out, bool bias, int32_t norm);
 void hk_block_pool(hk_layers *l, int number, int32_t pooling);
 void hk_block_dropout(hk_layers *l, int number, float p);        /* nothing when p is 0 */
 /* The layer `head`, a vector of class scores, and the readout that sums them over time. */
@@ -43,12 +50,14 @@ typedef struct hk_trunk {
     hk_layers *l;
     char       last[32];                 /* the layer that the next one reads by default        */
     float      dropout;                  /* probability in hk_trunk_drop                         */
+    int32_t    running_steps;            /* of hk_trunk_norm                                     */
     const char *init;                    /* first weights, where the builder says so; else NULL  */
 } hk_trunk;
 
 /* Appends a layer called WHAT or, in a block, b12.WHAT (stage 1, block 2). from NULL: t->last. */
 void hk_trunk_put(hk_trunk *t, int block, const char *type, const char *what, const char *from0,
                   const char *from1, const char *keys);
+void hk_trunk_norm(hk_trunk *t, int block, const char *what);
 /* Nothing when t->dropout is 0. */
 void hk_trunk_drop(hk_trunk *t, int block, const char *what);
 void hk_trunk_name(char out[32], const char *name);              /* a copy of a name            */

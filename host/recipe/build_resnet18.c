@@ -33,7 +33,7 @@ static void shortcut(hk_trunk *n, int block, const char *from, int32_t out, bool
 
 static void norm_spike(hk_trunk *n, int block, const char *norm, const char *spike)
 {
-    hk_trunk_put(n, block, "batchnorm", norm, NULL, NULL, "");
+    hk_trunk_norm(n, block, norm);
     hk_trunk_put(n, block, "spiking", spike, NULL, NULL, "");
 }
 
@@ -46,10 +46,11 @@ static void each_block(hk_trunk *n, void (*make)(hk_trunk *n, int block, int32_t
 
 /* ---- post-activation ------------------------------------------------------------------------- */
 
-typedef struct post_cfg { bool spiking_head; } post_cfg;
+typedef struct post_cfg { bool spiking_head; int32_t running_steps; } post_cfg;
 
 static const hk_field post_fields[] = {
     HK_ROW_BOOL(post_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
+    HK_ROW_RUNNING_STEPS(post_cfg),
 };
 
 static void post_block(hk_trunk *n, int block, int32_t out, bool down)
@@ -59,11 +60,11 @@ static void post_block(hk_trunk *n, int block, int32_t out, bool down)
     conv(n, block, "conv1", NULL, out, down ? 2 : 1, false);
     norm_spike(n, block, "bn1", "spike1");
     conv(n, block, "conv2", NULL, out, 1, false);
-    hk_trunk_put(n, block, "batchnorm", "bn2", NULL, NULL, "");
+    hk_trunk_norm(n, block, "bn2");
     hk_trunk_name(sum, n->last);
     if (down) {
         shortcut(n, block, in, out, false);
-        hk_trunk_put(n, block, "batchnorm", "short_bn", NULL, NULL, "");
+        hk_trunk_norm(n, block, "short_bn");
         hk_trunk_name(in, n->last);
     }
     hk_trunk_put(n, block, "add", "add", sum, in, "");
@@ -73,7 +74,7 @@ static void post_block(hk_trunk *n, int block, int32_t out, bool down)
 static void post_build(hk_layers *l, hk_shape input, int32_t classes, const void *cfg)
 {
     const post_cfg *c = cfg;
-    hk_trunk n = { .l = l };
+    hk_trunk n = { .l = l, .running_steps = c->running_steps };
     (void)input;
     conv(&n, 0, "conv1", NULL, 64, 1, false);
     norm_spike(&n, 0, "bn1", "spike1");
@@ -92,11 +93,12 @@ const hk_builder_ops hk_builder_resnet18 = {
 
 /* ---- pre-activation -------------------------------------------------------------------------- */
 
-typedef struct pre_cfg { float dropout; } pre_cfg;
+typedef struct pre_cfg { float dropout; int32_t running_steps; } pre_cfg;
 
 static const hk_field pre_fields[] = {
     HK_ROW_FLOAT(pre_cfg, dropout, 0, 0, 0.99, "1",
                  "probability of dropping a spike inside a block and before the head"),
+    HK_ROW_RUNNING_STEPS(pre_cfg),
 };
 
 static void pre_block(hk_trunk *n, int block, int32_t out, bool down)
@@ -122,7 +124,7 @@ static void pre_build(hk_layers *l, hk_shape input, int32_t classes, const void 
     const int32_t side = input.h < input.w ? input.h : input.w;
     const int32_t left = (side + 7) / 8, kernel = left < 4 ? left : 4;
     char keys[64];
-    hk_trunk n = { .l = l, .dropout = c->dropout };
+    hk_trunk n = { .l = l, .dropout = c->dropout, .running_steps = c->running_steps };
     conv(&n, 0, "conv1", NULL, 64, 1, false);
     each_block(&n, pre_block);
     norm_spike(&n, 0, "bn", "spike");

@@ -9,7 +9,7 @@
 #include "build_blocks.h"
 
 typedef struct small_cfg {
-    int32_t width, pool, readout;
+    int32_t width, pool, readout, running_steps;
     bool    batchnorm;
     float   dropout, parallel;
 } small_cfg;
@@ -19,6 +19,7 @@ static const hk_field fields[] = {
     HK_ROW_ENUM(small_cfg, pool, HK_POOL_AVG, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
     HK_ROW_ENUM(small_cfg, readout, 0, "sum|mean", 2, "what decides: sum or mean of the logits"),
     HK_ROW_BOOL(small_cfg, batchnorm, 1, "batch norm before every neuron; without it, biases"),
+    HK_ROW_RUNNING_STEPS(small_cfg),
     HK_ROW_FLOAT(small_cfg, dropout, 0, 0, 0.99, "1",
                  "probability of dropping a value before the head"),
     HK_ROW_PARALLEL(small_cfg),
@@ -26,10 +27,11 @@ static const hk_field fields[] = {
 
 static void pairs(hk_layers *l, int n, int32_t classes, const small_cfg *c)
 {
+    const int32_t norm = c->batchnorm ? c->running_steps : 0;
     int32_t width = c->width;
     for (int i = 1; i <= n; i++, width *= 2) {
         for (int k = 2 * i - 1; k <= 2 * i; k++)
-            hk_block_conv3(l, k, width, c->batchnorm, hk_block_parallel(k, c->parallel));
+            hk_block_conv3(l, k, width, norm, hk_block_parallel(k, c->parallel));
         hk_block_pool(l, i, c->pool);
     }
     hk_block_plain(l, "flatten", "flat");

@@ -63,7 +63,7 @@ const hk_builder_ops hk_builder_vgg11_ottt = {
 typedef enum { ADAPTIVE, GAP } sltt_head;
 typedef struct sltt_cfg {
     float   dropout, parallel;
-    int32_t head;
+    int32_t head, running_steps;
 } sltt_cfg;
 
 static const hk_field sltt_fields[] = {
@@ -71,6 +71,7 @@ static const hk_field sltt_fields[] = {
                  "probability of dropping a spike before a pool"),
     HK_ROW_ENUM(sltt_cfg, head, ADAPTIVE, "adaptive|gap", 2,
                 "adaptive: 7 x 7 cells as published; gap: the mean over the map"),
+    HK_ROW_RUNNING_STEPS(sltt_cfg),
     HK_ROW_PARALLEL(sltt_cfg),
 };
 
@@ -80,7 +81,7 @@ static void sltt_build(hk_layers *l, hk_shape input, int32_t classes, const void
     int pools = 0;
     (void)input;
     for (int i = 0; i < CONVS; i++) {
-        hk_block_conv(l, i + 1, (hk_conv_form){ widths[i], 3, 1, 1, true, true, true,
+        hk_block_conv(l, i + 1, (hk_conv_form){ widths[i], 3, 1, 1, true, c->running_steps, true,
                                                 hk_block_parallel(i + 1, c->parallel) });
         if (!pooled(i)) continue;
         hk_block_dropout(l, ++pools, c->dropout);
@@ -105,7 +106,7 @@ const hk_builder_ops hk_builder_vgg11_sltt = {
 /* ---- STOP: arXiv:2411.11082 ------------------------------------------------------------- */
 
 typedef struct stop_cfg {
-    int32_t pool;
+    int32_t pool, running_steps;
     bool    spiking_head;
     float   parallel;
 } stop_cfg;
@@ -113,6 +114,7 @@ typedef struct stop_cfg {
 static const hk_field stop_fields[] = {
     HK_ROW_ENUM(stop_cfg, pool, HK_POOL_MAX, HK_POOL_WORDS, 2, "pooling of 2 x 2"),
     HK_ROW_BOOL(stop_cfg, spiking_head, 1, "scores are spikes of output neurons, not their input"),
+    HK_ROW_RUNNING_STEPS(stop_cfg),
     HK_ROW_PARALLEL(stop_cfg),
 };
 
@@ -122,7 +124,7 @@ static void stop_build(hk_layers *l, hk_shape input, int32_t classes, const void
     int pools = 0;
     (void)input;
     for (int i = 0; i < CONVS; i++) {
-        hk_block_conv3(l, i + 1, widths[i], true, hk_block_parallel(i + 1, c->parallel));
+        hk_block_conv3(l, i + 1, widths[i], c->running_steps, hk_block_parallel(i + 1, c->parallel));
         if (pooled(i)) hk_block_pool(l, ++pools, c->pool);
     }
     hk_block_plain(l, "gap", "gap");

@@ -199,9 +199,9 @@ static inline void one_layer(small *s, const char *neuron, const char *readout)
 }
 
 /* Without biases where a norm of the instant takes them away again. */
-static inline void conv_body(small *s, const char *neuron, const char *readout, bool eval)
+static inline void conv_body(small *s, const char *neuron, const char *readout, const char *norm)
 {
-    const char *norm = eval ? "mode=eval" : NULL;
+    const bool eval = norm != NULL;
     small_layer(s, &hk_layer_conv2d, "conv1", eval ? "out=4 padding=1" : "out=4 padding=1 bias=false");
     small_layer(s, &hk_layer_batchnorm, "bn1", norm);
     spiking_layer(s, "lif1", "threshold_granularity=channel", neuron);
@@ -218,12 +218,18 @@ static inline void conv_body(small *s, const char *neuron, const char *readout, 
 
 static inline void conv_layers(small *s, const char *neuron, const char *readout)
 {
-    conv_body(s, neuron, readout, false);
+    conv_body(s, neuron, readout, NULL);
 }
 
 static inline void conv_layers_eval(small *s, const char *neuron, const char *readout)
 {
-    conv_body(s, neuron, readout, true);
+    conv_body(s, neuron, readout, "mode=eval");
+}
+
+/* The running statistics of the first three steps are their own. */
+static inline void conv_layers_steps(small *s, const char *neuron, const char *readout)
+{
+    conv_body(s, neuron, readout, "mode=eval running_steps=3");
 }
 
 #endif

@@ -259,6 +259,14 @@ static void a_sum(small *s)
     tail(s);
 }
 
+static void sets_of_steps(small *s)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=2 kernel=1 weights=binary");
+    small_layer(s, &hk_layer_batchnorm, "bn1", "running_steps=2");
+    small_lif(s, "n", NULL, &hk_surrogate_triangle);
+    tail(s);
+}
+
 static void a_clif(small *s)
 {
     small_layer(s, &hk_layer_conv2d, "conv1", "out=2 kernel=1 weights=binary");
@@ -292,6 +300,7 @@ static void refusals(void **state)
 {
     (void)state;
     refused(a_sum, "conv2");
+    refused(sets_of_steps, "running_steps: 1");
     refused(a_clif, "clif");
     refused(a_pool, "pool");
     refused(a_bit, "empf");

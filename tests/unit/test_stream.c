@@ -21,6 +21,8 @@ static const rule_row RULES[] = {
 
 static const net_case DENSE = { dense_layers, "leak=0.7 threshold=0.4", "kind=leaky leak=0.8", { 1, 1, 5, false },
                                 T, 1, { .when = HK_EACH_STEP, .divide_by_T = true }, false, 61 };
+static const net_case STEPS = { conv_layers_steps, "leak=0.6 threshold=0.4", "kind=sum", { 6, 6, 2, false }, T, 1,
+                                { .when = HK_EACH_STEP, .divide_by_T = true }, false, 62 };
 static const net_case CONV = { conv_layers_eval, "leak=0.6 threshold=0.4", "kind=sum", { 6, 6, 2, false }, T, 1,
                                { .when = HK_EACH_STEP, .divide_by_T = true }, false, 62 };
 
@@ -54,10 +56,10 @@ static void same_weights(const small *a, const small *b)
 static void equals_samples(void **state)
 {
     (void)state;
-    const net_case *cases[] = { &DENSE, &CONV };
+    const net_case *cases[] = { &DENSE, &CONV, &STEPS };
     for (int i = 0; i < HK_COUNT(RULES); i++)
         for (int k = 0; k < HK_COUNT(cases); k++) {
-            if (RULES[i].rule == &hk_rule_solsa && cases[k] == &CONV) continue;    /* dense layers only */
+            if (RULES[i].rule == &hk_rule_solsa && cases[k] != &DENSE) continue;    /* dense layers only */
             small *whole = learner(cases[k], &RULES[i]), *steps = learner(cases[k], &RULES[i]);
             float *first = malloc(whole->net.bytes[HK_R_PARAM]);
             hk_stream s;
