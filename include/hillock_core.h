@@ -156,8 +156,9 @@ typedef struct hk_shape {
  *   HK_F32     float, row of c floats
  *   HK_BITS    one bit per channel, row of ceil(c/32) little-endian 32-bit words, bit c%32 of word
  *              c/32; unused bits are zero
- *   HK_COUNTS  one byte per channel (sums of bits after pooling), row of c bytes */
-typedef enum hk_kind { HK_F32, HK_BITS, HK_COUNTS } hk_kind;
+ *   HK_COUNTS  one byte per channel (sums of bits after pooling), row of c bytes
+ *   HK_B16     bf16, row of c 16-bit words: traces only, never a layer's output */
+typedef enum hk_kind { HK_F32, HK_BITS, HK_COUNTS, HK_B16 } hk_kind;
 
 typedef struct hk_signal {
     hk_shape shape;
@@ -173,7 +174,7 @@ typedef struct hk_view {         /* a signal in memory: [rows][row bytes]; rows 
 
 static inline size_t hk_row_bytes(hk_kind kind, size_t c)
 {
-    return kind == HK_F32 ? 4 * c : kind == HK_BITS ? 4 * ((c + 31) / 32) : c;
+    return kind == HK_F32 ? 4 * c : kind == HK_BITS ? 4 * ((c + 31) / 32) : kind == HK_B16 ? 2 * c : c;
 }
 
 #ifdef __cplusplus

@@ -282,9 +282,9 @@ struct hk_node {
 
     hk_ring             state[HK_MAX_STATE];              /* neurons                               */
     hk_ring             saved[HK_MAX_STATE + 1];          /* y and states between segments         */
-    float              *trace[HK_MAX_LEARN][HK_MAX_STATE];
+    void               *trace[HK_MAX_LEARN][HK_MAX_STATE];    /* [rows][C] of plan.trace_kind   */
     float              *adjoint[HK_MAX_STATE], *spike_adjoint;
-    float              *presynaptic;     /* weight trace [rows_in][C in]                           */
+    void               *presynaptic;     /* weight trace [rows_in][C in] of plan.trace_kind        */
     float              *told;            /* neurons, for traces per synapse: see eligibility.h     */
     float              *sense;           /* filters: [n_sense][rows][C], d y[t] / d parameter, and */
     double             *sense_sum;       /* [n_sense][H*W*C] the gradients, from who reads it      */
@@ -347,6 +347,7 @@ typedef struct hk_rule_plan {
     bool    reset_grad;                  /* adjoint: differentiate the spike inside the reset      */
     bool    weights;                     /* gradients of weights, biases, norms                    */
     int32_t weight_trace;                /* hk_weight_trace                                        */
+    int32_t trace_kind;                  /* in memory, all but those of filters: HK_F32, HK_B16    */
     bool    trace_late;                  /* per synapse: of the input of the step before           */
     float   filter_ratio;                /* filters: gradients of the instant times (1-q^t)/(1-q); 0: traces */
     bool    hard_reset_trace;            /* accept a trace where it is known to be wrong           */

@@ -89,3 +89,17 @@ echo "replay: 250 samples, 1000 steps, equal bits"
 "$src/firmware/run.sh" cortex-m4f out adapt 1000 400 | tee adapt
 awk '/^(before|after):/ { gsub(",", ""); u[++n] = $3 / $5; s[n] = $7 / $9 }
     END { exit !(n == 2 && s[2] - s[1] > 0.1) }' adapt || fail "the device gains nothing"
+
+# ---- traces in bf16: a smaller block, rounded on the device as on this computer
+"$hillock" export run --target c --out net16 --samples 3823,1797 --set optim.lr=0.005 --set rule.traces=bf16 >/dev/null
+"$src/firmware/build.sh" host net16 out16
+"$src/firmware/build.sh" cortex-m4f net16 out16
+"$src/firmware/run.sh" cortex-m4f out16 self >self16
+grep -q '^self-test: ' self16 || { cat self16; fail "self-test on the device, traces in bf16"; }
+bytes() { sed -n 's/^ *NET_BYTES = *\([0-9]*\),.*/\1/p' "$1/net.h"; }
+[ "$(bytes net16)" -lt "$(bytes net)" ] || fail "traces in bf16 take $(bytes net16) bytes, in fp32 $(bytes net)"
+"$src/firmware/run.sh" host out16 replay 50 >host16.log
+"$src/firmware/run.sh" cortex-m4f out16 replay 50 | grep -v '^RAM\|^flash' >device16.log
+[ "$(wc -l <host16.log)" = 50 ] && cmp host16.log device16.log || fail "replay: traces in bf16 differ"
+cmp -s <(head -50 host.log) host16.log && fail "replay: traces in bf16 change nothing"
+echo "traces in bf16: $(bytes net16) bytes, equal bits"

@@ -15,7 +15,8 @@
  * with cig = ci/groups input channels and cog = co/groups outputs per group, g = co / cog. Positions
  * outside the map are zero. Layouts: x [batch][hi][wi][ci] as its hk_view says, y and dy float
  * [batch][ho][wo][co], w and dw float [kh][kw][cig][co]. x values are scale * stored, for BITS and
- * COUNTS; for F32 scale is 1. The scale is applied by the product.
+ * COUNTS; for F32 scale is 1. The scale is applied by the product. B16, a trace, is an x of
+ * backward_weight alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -61,7 +62,8 @@ typedef struct hk_kernels {
     void (*parallel)(void *self, int n, void (*body)(void *arg, int i, int worker), void *arg);
 
     /* Bytes that a layer with this geometry needs for inputs of this kind; learn: with the two
-     * backward products. Depends on nothing else, so that plan and bind agree. */
+     * backward products. Depends on nothing else, so that plan and bind agree. Those for HK_F32 are
+     * enough for HK_B16. */
     hk_conv_bytes (*conv_sizes)(void *self, const hk_conv *g, hk_kind kind, bool learn);
 
     /* Called after w changed and before the next product, which may have an input of that kind;

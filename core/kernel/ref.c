@@ -5,6 +5,8 @@
  */
 #include "kernel.h"
 
+#include "base/bf16.h"
+
 static float stored(hk_view x, size_t row, size_t c, size_t channels)
 {
     size_t bytes = hk_row_bytes(x.kind, channels);
@@ -12,6 +14,7 @@ static float stored(hk_view x, size_t row, size_t c, size_t channels)
     switch (x.kind) {
     case HK_BITS:   return (float)((((const uint32_t *)(const void *)p)[c / 32] >> (c % 32)) & 1u);
     case HK_COUNTS: return (float)p[c];
+    case HK_B16:    return hk_from_bf16(((const uint16_t *)(const void *)p)[c]);
     default:        return ((const float *)(const void *)p)[c];
     }
 }

@@ -13,15 +13,16 @@
  *   dweight = sum dy xhat,  dbias = sum dy                   bn_trace plain, and under an adjoint
  *   dweight = sum dy xh~,   dbias = bt sum dy                exact: xh~[t] = a xh~[t-1] + xhat[t]
  *
- * with a the leak of the memory that the layer feeds, bt[t] = a bt[t-1] + 1. Under a rule that
- * spreads constants over the steps, y = w x + (bias - w mean) / T at a step, w = weight r. Rows of
- * samples that have ended before t, or are padding, are in no mean and get no error; n counts the
- * others.
+ * with a the leak of the memory that the layer feeds, bt[t] = a bt[t-1] + 1; traces.h says how xh~ lies
+ * in memory. Under a rule that spreads constants over the steps, y = w x + (bias - w mean) / T at a
+ * step, w = weight r. Rows of samples that have ended before t, or are padding, are in no mean and get
+ * no error; n counts the others.
  * Sources: Ioffe and Szegedy 2015; per step as in 2302.14311 and STOP's code; sets of steps: 2010.01729.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "share.h"
+#include "traces.h"
 
 #include <math.h>
 #include <string.h>
@@ -106,8 +107,8 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     if (!learn) return HK_OK;
     l->buf[FORWARD_SUM] = hk_take(m, HK_R_STATE, (size_t)l->shards * 2 * c * sizeof(double));
     l->sum[0] = hk_take(m, HK_R_STATE, (size_t)l->shards * 3 * c * sizeof(double));
-    l->buf[FILTERED] = exact(l) ? hk_take(m, HK_R_STATE, l->rows * c * sizeof(float)) : NULL;
-    l->scratch = 1;
+    l->buf[FILTERED] = exact(l) ? hk_take(m, HK_R_STATE, hk_trace_bytes(l, l->rows * c)) : NULL;
+    l->scratch = exact(l) && hk_trace_kind(l) != HK_F32 ? 2 : 1;     /* an input row, and one of FILTERED */
     return HK_OK;
 }
 
@@ -222,8 +223,10 @@ HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
     const float leak = l->memory ? hk_decay(l->memory, a->t) : 0;
     for (size_t r = 0; r < a->rows; r++) {
         const float *restrict x = a->x[0] + r * c;
-        float *restrict f = (float *)l->buf[FILTERED] + (a->row + r) * c;
+        const size_t at = (a->row + r) * c;
+        float *restrict f = hk_trace_read(hk_trace_kind(l), l->buf[FILTERED], at, c, a->scratch);
         for (size_t k = 0; k < c; k++) f[k] = leak * f[k] + (x[k] - mean[k]) * inverse[k];
+        hk_trace_write(hk_trace_kind(l), l->buf[FILTERED], at, c, f);
     }
 }
 
@@ -254,7 +257,8 @@ HK_CLONES static void backward_tile(hk_node *l, const hk_tile *a)
             s[c + k] += (double)(dy[k] * ((x[k] - mean[k]) * inverse[k]));
         }
         if (!filtered) continue;
-        const float *restrict f = (const float *)l->buf[FILTERED] + (a->row + r) * c;
+        const float *restrict f = hk_trace_read(hk_trace_kind(l), l->buf[FILTERED], (a->row + r) * c, c,
+                                                a->scratch + l->tile);
         for (size_t k = 0; k < c; k++) s[2 * c + k] += (double)(dy[k] * f[k]);
     }
 }

@@ -11,13 +11,14 @@
  * with d the error of the instant at the membrane. Exact for one layer and for the top layer: BPTT with
  * the reset gradient kept (trace_reset: kept) or detached (cut), any reset, any leaks.
  *
- * Memory: batch x inputs x outputs x states floats per trace, in the order of the weights. Lines are
+ * Memory: batch x inputs x outputs x states values per trace, in the order of the weights. Lines are
  * divided among workers; each has its own outputs, sums are formed in order.
  * Source: SOLSA 2307.11314; the form with any neuron, bias and filters is derived.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "eligibility.h"
+#include "traces.h"
 
 #include <string.h>
 
@@ -57,7 +58,7 @@ hk_status hk_eligibility_check(const hk_node *l, hk_error *e)
 
 void hk_eligibility_bind(hk_node *l, hk_mem *m)
 {
-    const size_t k = (size_t)states(l), one = k * batch(l) * outputs(l) * sizeof(float);
+    const size_t k = (size_t)states(l), one = hk_trace_bytes(l, k * batch(l) * outputs(l));
     const hk_node *from = l->from[0];
     l->buf[BIAS] = hk_take(m, HK_R_STATE, one);
     l->buf[WEIGHT] = l->constant ? NULL : hk_take(m, HK_R_STATE, lines(l) * one);
@@ -96,11 +97,17 @@ HK_PART void advance_more(const hk_node *n, size_t row, size_t o, float x, const
     }
 }
 
-HK_PART void advance(const hk_node *n, size_t row, size_t o, float x, const float *w, float *trace,
-                     size_t stride)
+/* The same for values at, at + 1, .. of a stored trace; expand: [states][o]. */
+HK_PART void advance(const hk_node *n, size_t row, size_t o, float x, const float *w, void *trace,
+                     size_t at, size_t stride, float *expand)
 {
-    if (n->spec->neuron->n_state == 1) advance_one(n, row, o, x, w, trace);
-    else advance_more(n, row, o, x, w, trace, stride);
+    const hk_kind kind = hk_trace_kind(n);
+    const size_t k = (size_t)n->spec->neuron->n_state, apart = kind == HK_F32 ? stride : o;
+    float *v = hk_trace_read(kind, trace, at, o, expand);
+    for (size_t s = 1; s < k; s++) hk_trace_read(kind, trace, at + s * stride, o, expand + s * o);
+    if (k == 1) advance_one(n, row, o, x, w, v);
+    else advance_more(n, row, o, x, w, v, apart);
+    for (size_t s = 0; s < k; s++) hk_trace_write(kind, trace, at + s * stride, o, v + s * apart);
 }
 
 /* Line i of sample b. */
@@ -121,7 +128,7 @@ static void range(const hk_node *l, int shard, size_t *lo, size_t *hi)
     *hi = lines(l) * ((size_t)shard + 1) / HK_MAX_SHARD;
 }
 
-HK_CLONES static void advance_lines(const pass *p, size_t lo, size_t hi)
+HK_CLONES static void advance_lines(const pass *p, size_t lo, size_t hi, float *expand)
 {
     hk_node *l = p->l;
     const size_t n = lines(l), o = outputs(l), stride = batch(l) * n * o;
@@ -131,20 +138,25 @@ HK_CLONES static void advance_lines(const pass *p, size_t lo, size_t hi)
             const size_t at = b * n + i;
             const float now = value(l, p->x, b, i), x = late ? late[at] : now;
             if (late) late[at] = now;
-            advance(l->memory, b * o, o, x, NULL, (float *)l->buf[WEIGHT] + at * o, stride);
+            advance(l->memory, b * o, o, x, NULL, l->buf[WEIGHT], at * o, stride, expand);
             for (int q = 0; q < HK_MAX_SENSE && l->buf[FILTER + q]; q++)
                 advance(l->memory, b * o, o, l->from[0]->sense[(size_t)q * stride / o + at], l->args.w + i * o,
-                        (float *)l->buf[FILTER + q] + at * o, stride);
+                        l->buf[FILTER + q], at * o, stride, expand);
         }
+}
+
+/* At least 5 o floats, see hk_tile_scratch. */
+static float *scratch_of(const hk_net *net, int worker)
+{
+    return net->scratch + (size_t)worker * net->scratch_stride;
 }
 
 static void advance_shard(void *arg, int shard, int worker)
 {
-    (void)worker;
     const pass *p = arg;
     size_t lo, hi;
     range(p->l, shard, &lo, &hi);
-    advance_lines(p, lo, hi);
+    advance_lines(p, lo, hi, scratch_of(p->l->net, worker));
 }
 
 void hk_eligibility_advance(hk_node *l, int t)
@@ -152,7 +164,7 @@ void hk_eligibility_advance(hk_node *l, int t)
     const hk_kernels *k = l->net->spec.kernels;
     const size_t o = outputs(l);
     for (size_t b = 0; b < batch(l); b++)
-        advance(l->memory, b * o, o, 1, NULL, (float *)l->buf[BIAS] + b * o, batch(l) * o);
+        advance(l->memory, b * o, o, 1, NULL, l->buf[BIAS], b * o, batch(l) * o, scratch_of(l->net, 0));
     if (!l->buf[WEIGHT]) return;
     pass p = { l, hk_input(l, 0, t), NULL };
     k->parallel(k->self, HK_MAX_SHARD, advance_shard, &p);
@@ -173,30 +185,30 @@ HK_PART float dot(size_t n, const float *restrict a, const float *restrict b)
     return sum;
 }
 
-HK_CLONES static void gradient_lines(const pass *p, size_t lo, size_t hi)
+HK_CLONES static void gradient_lines(const pass *p, size_t lo, size_t hi, float *expand)
 {
     hk_node *l = p->l;
+    const hk_kind kind = hk_trace_kind(l);
     const size_t n = lines(l), o = outputs(l);
     for (size_t b = 0; b < batch(l); b++)
         for (size_t i = lo; i < hi; i++) {
             const size_t at = b * n + i;
             const float *restrict d = hk_told_delta(l->memory) + b * o;
-            const float *restrict e = (const float *)l->buf[WEIGHT] + at * o;
+            const float *restrict e = hk_trace_read(kind, l->buf[WEIGHT], at * o, o, expand);
             float *restrict dw = p->dw + i * o;
             for (size_t k = 0; k < o; k++) dw[k] += d[k] * e[k];
             for (int q = 0; q < HK_MAX_SENSE && l->buf[FILTER + q]; q++)
                 l->from[0]->sense_sum[(size_t)q * n + i] +=
-                    (double)dot(o, d, (const float *)l->buf[FILTER + q] + at * o);
+                    (double)dot(o, d, hk_trace_read(kind, l->buf[FILTER + q], at * o, o, expand));
         }
 }
 
 static void gradient_shard(void *arg, int shard, int worker)
 {
-    (void)worker;
     const pass *p = arg;
     size_t lo, hi;
     range(p->l, shard, &lo, &hi);
-    gradient_lines(p, lo, hi);
+    gradient_lines(p, lo, hi, scratch_of(p->l->net, worker));
 }
 
 void hk_eligibility_gradient(hk_node *l, float *dw)
@@ -209,6 +221,7 @@ void hk_eligibility_gradient(hk_node *l, float *dw)
 void hk_eligibility_bias(const hk_node *l, const hk_tile *a, float *out)
 {
     const size_t first = a->row * outputs(l), n = a->rows * outputs(l);
-    const float *d = hk_told_delta(l->memory) + first, *b = (const float *)l->buf[BIAS] + first;
+    const float *d = hk_told_delta(l->memory) + first;
+    const float *b = hk_trace_read(hk_trace_kind(l), l->buf[BIAS], first, n, out);
     for (size_t i = 0; i < n; i++) out[i] = d[i] * b[i];
 }

@@ -20,6 +20,8 @@
  * is dropped online, as it would take a trace per step. recurrent: false starts every step at rest,
  * J = e = 0.
  *
+ * How traces lie in memory: traces.h.
+ *
  * In a count branch (hk_phase) the spikes of the steps are counted, and at the step on sums counts.c
  * takes the place of firing.
  *
@@ -32,6 +34,7 @@
 #include "spiking.h"
 
 #include "eligibility.h"
+#include "traces.h"
 
 #include <string.h>
 
@@ -160,7 +163,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const hk_spiking_cfg *c = hk_spiking_of(l);
     const bool learn = l->net->spec.learn, adjoint = learn && l->net->plan.adjoint;
-    const size_t bytes = l->rows * (size_t)l->out.shape.c * sizeof(float);
+    const size_t values = l->rows * (size_t)l->out.shape.c, bytes = values * sizeof(float);
     const int traces = c->per_step || !c->recurrent ? 1 : nn->n_state;
     for (int p = 0; p < nn->n_learn; p++) {
         const hk_param d = describe(l, p);
@@ -168,7 +171,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
         l->sum[p] = learn && (adjoint || traced(l, p))
                     ? hk_take(m, HK_R_STATE, (size_t)l->shards * made->n * sizeof(double)) : NULL;
         for (int i = 0; i < traces; i++)
-            l->trace[p][i] = traced(l, p) ? hk_take(m, HK_R_STATE, bytes) : NULL;
+            l->trace[p][i] = traced(l, p) ? hk_take(m, HK_R_STATE, hk_trace_bytes(l, values)) : NULL;
     }
     for (int i = 0; i < nn->n_state; i++) {
         l->state[i] = hk_take_ring(m, adjoint ? HK_R_TAPE : HK_R_STATE, bytes, true);

@@ -6,6 +6,7 @@
 #include "spiking_emit.h"
 
 #include "eligibility.h"
+#include "traces.h"
 
 #include <string.h>
 
@@ -15,13 +16,15 @@ typedef struct work {                    /* the scratch of a tile, named */
     hk_neuron_step  step;
     hk_neuron_local local;
     float *spike, *s, *z, *phi, *part, *learn[HK_MAX_LEARN], *du[HK_MAX_STATE];
+    float *eps[HK_MAX_STATE];            /* of one parameter; NULL if traces are floats: see read_trace */
 } work;
 
 int hk_spiking_scratch(const hk_node *l)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const int rest = hk_spiking_of(l)->recurrent ? 0 : nn->n_state;
-    return 5 + nn->n_learn + nn->n_state * (nn->n_state + 3 + nn->n_learn) + rest;
+    const int eps = hk_trace_kind(l) == HK_F32 ? 0 : nn->n_state;
+    return 5 + nn->n_learn + nn->n_state * (nn->n_state + 3 + nn->n_learn) + rest + eps;
 }
 
 HK_PART float *take(float **at, size_t n)
@@ -62,7 +65,9 @@ HK_PART void name_scratch(const hk_node *l, const hk_tile *a, work *w)
     w->part = take(&at, tile);
     for (int p = 0; p < nn->n_learn; p++) fill(l, a, p, a->t, w->learn[p] = take(&at, tile));
     w->step = (hk_neuron_step){ .n = a->rows * (size_t)l->out.shape.c, .spike = w->spike };
+    const bool floats = hk_trace_kind(l) == HK_F32;
     for (int i = 0; i < nn->n_state; i++) {
+        w->eps[i] = floats ? NULL : take(&at, tile);
         w->step.prev[i] = (const float *)hk_slot(&l->state[i], a->t - 1) + first;
         w->step.state[i] = (float *)hk_slot(&l->state[i], a->t) + first;
         w->du[i] = take(&at, tile);
@@ -100,11 +105,22 @@ HK_PART void slope_at(const hk_node *l, work *w, const float *u)
     hk_slope(l, w->step.n, w->z, w->phi);
 }
 
+/* The tile of trace p, state i, as floats. */
+HK_PART float *read_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i)
+{
+    return hk_trace_read(hk_trace_kind(l), l->trace[p][i], a->row * (size_t)l->out.shape.c, w->step.n,
+                         w->eps[i]);
+}
+
+HK_PART void write_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i, const float *v)
+{
+    hk_trace_write(hk_trace_kind(l), l->trace[p][i], a->row * (size_t)l->out.shape.c, w->step.n, v);
+}
+
 /* trace_reset: kept. p += e ds_p, with phi of the step before in w->phi. */
-HK_PART void add_reset(const hk_node *l, const hk_tile *a, const work *w, int p)
+HK_PART void add_reset(const hk_node *l, const work *w, int p, const float *restrict eps)
 {
     const size_t n = w->step.n;
-    const float *restrict eps = l->trace[p][0] + a->row * (size_t)l->out.shape.c;
     const float *restrict phi = w->phi;
     const float direct = p == 0 ? 1.0f : 0.0f;
     for (int k = 0; k < hk_neuron_of(l)->n_state; k++) {
@@ -133,17 +149,19 @@ HK_PART void tell(const hk_node *l, const hk_tile *a, const work *w, bool kept)
     }
 }
 
-/* eps = J eps + p, for one and for two states. */
-HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
+/* eps = J eps + p, for one and for two states; kept: with what the last spike adds to p. */
+HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p, bool kept)
 {
-    const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
-    float *restrict e0 = l->trace[p][0] + first;
+    const size_t n = w->step.n;
+    float *restrict e0 = read_trace(l, a, w, p, 0);
+    if (kept) add_reset(l, w, p, e0);
     const float *restrict p0 = w->local.param[p][0], *restrict j00 = w->local.jac[0][0];
     if (hk_neuron_of(l)->n_state == 1) {
         for (size_t i = 0; i < n; i++) e0[i] = j00[i] * e0[i] + p0[i];
+        write_trace(l, a, w, p, 0, e0);
         return;
     }
-    float *restrict e1 = l->trace[p][1] + first;
+    float *restrict e1 = read_trace(l, a, w, p, 1);
     const float *restrict p1 = w->local.param[p][1], *restrict j01 = w->local.jac[0][1];
     const float *restrict j10 = w->local.jac[1][0], *restrict j11 = w->local.jac[1][1];
     for (size_t i = 0; i < n; i++) {
@@ -151,6 +169,8 @@ HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, in
         e0[i] = j00[i] * a0 + j01[i] * a1 + p0[i];
         e1[i] = j10[i] * a0 + j11[i] * a1 + p1[i];
     }
+    write_trace(l, a, w, p, 0, e0);
+    write_trace(l, a, w, p, 1, e1);
 }
 
 /* States and traces of the next tile. */
@@ -160,15 +180,16 @@ HK_PART void prefetch_next(const hk_node *l, const hk_tile *a, const float *cons
     for (int i = 0; i < hk_neuron_of(l)->n_state; i++) {
         hk_prefetch(state[i] + n, n);
         for (int p = 0; p < hk_neuron_of(l)->n_learn; p++)
-            if (l->trace[p][i]) hk_prefetch(l->trace[p][i] + next, n);
+            if (l->trace[p][i]) hk_trace_prefetch(hk_trace_kind(l), l->trace[p][i], next, n);
     }
 }
 
 /* Neither state nor last spike reaches the trace: eps = p. */
 HK_PART void copy_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
 {
-    memcpy(l->trace[p][0] + a->row * (size_t)l->out.shape.c, w->local.param[p][0],
-           w->step.n * sizeof(float));
+    float *eps = read_trace(l, a, w, p, 0);
+    memcpy(eps, w->local.param[p][0], w->step.n * sizeof(float));
+    write_trace(l, a, w, p, 0, eps);
 }
 
 /* z and phi of the step before. */
@@ -197,8 +218,7 @@ HK_PART void advance_traces(const hk_node *l, const hk_tile *a, work *w)
             copy_trace(l, a, w, p);
             continue;
         }
-        if (kept) add_reset(l, a, w, p);
-        advance_trace(l, a, w, p);
+        advance_trace(l, a, w, p, kept);
     }
 }
 
@@ -254,7 +274,7 @@ HK_PART void online(hk_node *l, const hk_tile *a, work *w)
     if (l->told) memcpy(hk_told_delta(l) + first, d, n * sizeof *d);
     for (int p = 0; p < nn->n_learn; p++) {
         if (!l->trace[p][0]) continue;
-        const float *restrict eps = l->trace[p][0] + first;
+        const float *restrict eps = read_trace(l, a, w, p, 0);
         const float direct = p == 0 ? 1.0f : 0.0f;
         for (size_t i = 0; i < n; i++) part[i] = d[i] * (eps[i] - direct);
         sum_step(l, a, p, part);

@@ -7,6 +7,7 @@
 #include "codes.h"
 #include "eligibility.h"
 #include "standardize.h"
+#include "traces.h"
 
 enum { USED, USED_GRAD, ERROR_SUM };     /* buf: W^, dE/dW^, sum_t bt[t] d[t]; then of eligibility.c */
 
@@ -60,7 +61,7 @@ bool hk_weighted_keeps_input(const hk_node *l)
 
 hk_view hk_weighted_operand(const hk_node *l, int t)
 {
-    return l->presynaptic ? (hk_view){ l->presynaptic, HK_F32, 1.0f } : hk_input(l, 0, t);
+    return l->presynaptic ? (hk_view){ l->presynaptic, hk_trace_kind(l), 1.0f } : hk_input(l, 0, t);
 }
 
 /* Scratch of codes.c, behind W^. */
@@ -118,8 +119,8 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     weight_of(l)->code_bits = hk_weighted_of(l)->weights;
     weight_of(l)->used = l->args.w;
     const bool array = hk_weighted_traced(l) && !l->constant;
-    l->presynaptic = array ? hk_take(m, HK_R_STATE, l->rows_in * (size_t)l->conv.ci * sizeof(float))
-                           : NULL;
+    const size_t bytes = hk_trace_bytes(l, l->rows_in * (size_t)l->conv.ci);
+    l->presynaptic = array ? hk_take(m, HK_R_STATE, bytes) : NULL;
     l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
     l->sum[0] = learn && bias_of(l) ? hk_take(m, HK_R_STATE, (size_t)l->shards * co * sizeof(double))
                                     : NULL;
@@ -164,15 +165,18 @@ void hk_weighted_reset(hk_node *l) { l->bias_trace = 0; }
 
 typedef struct trace_pass { hk_node *l; hk_view x; float leak; } trace_pass;
 
-static void add_row(size_t n, float leak, const float *restrict x, float *restrict trace)
+HK_PART void add_row(size_t n, float leak, const float *restrict x, float *restrict trace)
 {
     for (size_t i = 0; i < n; i++) trace[i] = leak * trace[i] + x[i];
 }
 
-HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, float *expand)
+/* scratch: a row of the input and, unless traces are floats, one of the trace. */
+HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, float *scratch)
 {
     const hk_kernels *k = p->l->net->spec.kernels;
     const size_t c = (size_t)p->l->conv.ci, bytes = hk_row_bytes(p->x.kind, c);
+    const hk_kind kind = hk_trace_kind(p->l);
+    float *expand = scratch;
     for (size_t r = lo; r < hi; r++) {
         const unsigned char *q = (const unsigned char *)p->x.data + r * bytes;
         const float *x = (const float *)(const void *)q;
@@ -183,7 +187,9 @@ HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, fl
             for (size_t i = 0; i < c; i++) expand[i] = p->x.scale * (float)q[i];
             x = expand;
         }
-        add_row(c, p->leak, x, p->l->presynaptic + r * c);
+        float *trace = hk_trace_read(kind, p->l->presynaptic, r * c, c, scratch + c);
+        add_row(c, p->leak, x, trace);
+        hk_trace_write(kind, p->l->presynaptic, r * c, c, trace);
     }
 }
 

@@ -5,7 +5,7 @@
  *   w~[t] = a w~[t-1] + x[t]                       trace, a the leak of the memory that the layer feeds
  *   dW += d[t] w~[t]^T      (SLTT, BPTT: x[t])     db += bt[t] d[t],  bt[t] = a bt[t-1] + 1
  *
- * With a trace per synapse both gradients are those of eligibility.c.
+ * traces.h says how w~ lies in memory. With a trace per synapse both gradients are those of eligibility.c.
  *
  * A constant input x is multiplied once per sample, and its weight gradient is formed once:
  * w~[t] = bt[t] x, so dW = (sum_t bt[t] d[t]) x^T.

@@ -124,6 +124,10 @@ static hk_status check_rule(hk_net *net, hk_error *e)
     const hk_rule_ops *rule = net->spec.rule;
     net->plan = (hk_rule_plan){ 0 };
     HK_TRY(rule->plan(net, net->spec.rule_cfg, &net->plan, e));
+    const hk_rule_plan *p = &net->plan;
+    HK_CHECK(e, p->trace_kind == HK_F32 || (p->weights && p->weight_trace) || p->learn_threshold ||
+                p->learn_leak, HK_E_UNSUP, "rule '%s': traces is bf16, but with these keys the rule keeps "
+             "no trace; expected traces: fp32", rule->info.name);
     if (!net->plan.weights || !net->plan.weight_trace) return HK_OK;
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *m = net->node[i].memory;

@@ -20,7 +20,8 @@ size_t hk_tile_scratch(const hk_net *net)
         const hk_node *l = &net->node[i];
         size_t floats = (size_t)(INNER + EXPAND + l->scratch) * l->tile;
         if (floats > most) most = floats;
-        if ((size_t)l->in[0].shape.c > most) most = (size_t)l->in[0].shape.c;
+        const size_t row = (size_t)l->in[0].shape.c * (net->plan.trace_kind == HK_F32 ? 1 : 2);
+        if (row > most) most = row;      /* of an input, and of its trace if that is not of floats */
     }
     return most;
 }

@@ -15,7 +15,16 @@ typedef struct hk_trace_cfg {
     int32_t bn_trace;                    /* 0 plain, 1 exact                    */
     int32_t hard_reset_trace;            /* 0 refuse, 1 ignore                  */
     int32_t weight_trace;                /* 0 shared, 1 synapse, 2 none         */
+    int32_t traces;                      /* 0 fp32, 1 bf16                      */
 } hk_trace_cfg;
+
+/* How traces lie in memory; `member` of cfg holds the word. */
+#define HK_TRACE_KIND_ROW(cfg, member)                                                             \
+    { "traces", HK_ENUM, offsetof(cfg, member), 0, 0, 1, "1",                                      \
+      "traces in memory; bf16: half the bytes, advanced in fp32 and rounded once per step",        \
+      "fp32|bf16" }
+
+static inline int32_t hk_trace_kind_of(int32_t word) { return word ? HK_B16 : HK_F32; }
 
 #define HK_TRACE_ROWS(cfg)                                                                         \
     { "bias_trace", HK_ENUM, offsetof(cfg, trace.bias_trace), HK_BIAS_EXACT, 0, 2, "1",            \
@@ -32,12 +41,14 @@ typedef struct hk_trace_cfg {
       "refuse|ignore" },                                                                            \
     { "weight_trace", HK_ENUM, offsetof(cfg, trace.weight_trace), 0, 0, 2, "1",                    \
       "one trace of an input for all outputs; one per synapse (dense layers, any neuron, reset); "  \
-      "none: weights from the input of the step, as sltt has them", "shared|synapse|none" }
+      "none: weights from the input of the step, as sltt has them", "shared|synapse|none" },        \
+    HK_TRACE_KIND_ROW(cfg, trace.traces)
 
 static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 {
     static const hk_weight_trace form[] = { HK_TRACE_SHARED, HK_TRACE_SYNAPSE, HK_TRACE_NONE };
     p->weight_trace = form[c->weight_trace];
+    p->trace_kind = hk_trace_kind_of(c->traces);
     p->bias_trace = c->bias_trace;
     p->first_layer_trace = c->first_layer_trace;
     p->head_trace = c->head_trace;

@@ -26,6 +26,7 @@
 typedef struct solsa_cfg {
     int32_t points, period;
     bool    early_stop, T, L, compat;
+    int32_t traces;
 } solsa_cfg;
 
 enum { MOST_POINTS = 1024 };
@@ -39,6 +40,7 @@ static const hk_field fields[] = {
     HK_ROW_BOOL(solsa_cfg, T, 0, "learn thresholds"),
     HK_ROW_BOOL(solsa_cfg, L, 0, "learn leaks, and any other parameter of the neuron"),
     HK_ROW_BOOL(solsa_cfg, compat, 0, "as the released code: late traces, truncated gradients of filters"),
+    HK_TRACE_KIND_ROW(solsa_cfg, traces),
 };
 
 static bool stops(const solsa_cfg *c) { return c->points > 0 && c->early_stop && !c->compat; }
@@ -66,6 +68,7 @@ static hk_status plan(const hk_net *net, const void *cfg, hk_rule_plan *p, hk_er
     p->learn_threshold = c->T;
     p->learn_leak = c->L;
     p->weight_trace = HK_TRACE_SYNAPSE;
+    p->trace_kind = hk_trace_kind_of(c->traces);
     p->trace_reset = true;
     p->bias_trace = HK_BIAS_EXACT;
     p->head_trace = NAN;

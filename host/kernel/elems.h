@@ -9,6 +9,8 @@
 #include "simd.h"
 
 #if defined(__AVX512BF16__)
+/* n values of a trace as they are. */
+HK_INLINE void hki_from_b16(elem *to, const uint16_t *from, size_t n) { memcpy(to, from, n * sizeof *to); }
 /* n floats to bf16, to nearest, ties to even. */
 HK_INLINE void hki_narrow(elem *to, const float *from, size_t n)
 {
@@ -26,6 +28,12 @@ static inline elem hki_elem(unsigned v)         /* exact: v < 256 */
     return (elem)(u >> 16);
 }
 #else
+HK_INLINE void hki_from_b16(elem *to, const uint16_t *from, size_t n)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) vstoreu(to + i, vwiden(from + i));
+    for (; i < n; i++) to[i] = hki_widen(from[i]);
+}
 HK_INLINE void hki_narrow(elem *to, const float *from, size_t n) { memcpy(to, from, n * sizeof *to); }
 static inline elem hki_elem(unsigned v) { return (elem)v; }
 #endif
@@ -37,6 +45,8 @@ HK_INLINE void hki_elems(elem *to, hk_kind kind, const char *row, size_t first, 
     const unsigned char *count = (const unsigned char *)row;
     if (kind == HK_F32)
         hki_narrow(to, (const float *)(const void *)row + first, n);
+    else if (kind == HK_B16)
+        hki_from_b16(to, (const uint16_t *)(const void *)row + first, n);
     else if (kind == HK_BITS)
         for (size_t i = first; i < first + n; i++)
             *to++ = (elem)((elem)((word[i / 32] >> (i % 32)) & 1u) * hki_elem(1));

@@ -6,6 +6,8 @@
  */
 #include "product.h"
 
+#include "base/bf16.h"
+
 typedef struct generic_task {
     const hk_conv_args *a;
     hk_view      x;
@@ -47,6 +49,7 @@ static float stored(const unsigned char *row, hk_kind kind, size_t c)
     switch (kind) {
     case HK_BITS: return (float)((((const uint32_t *)(const void *)row)[c / 32] >> (c % 32)) & 1u);
     case HK_COUNTS: return (float)row[c];
+    case HK_B16:    return hk_from_bf16(((const uint16_t *)(const void *)row)[c]);
     default:        return ((const float *)(const void *)row)[c];
     }
 }

@@ -61,6 +61,7 @@ typedef struct hki_sum {
     hk_conv      g;
     hk_view      x;
     const float *dy;
+    const uint16_t *dy_b16;              /* events: in place of dy, in bf16                  */
     float       *dw;
     int32_t      cb, nc;                 /* input and output channels of a task              */
     int32_t      lines;                  /* events: positions of dy held at a time           */
@@ -163,7 +164,7 @@ void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, c
 bool   hki_can_turn(const hk_conv *g);
 /* Bytes of work that it needs for all workers; 0 where it cannot. */
 size_t hki_turned_bytes(const hki_state *s, const hk_conv *g);
-/* x is float. */
+/* x is of floats or a trace in bf16. */
 void   hki_turned_weight(const hki_state *s, const hk_conv *g, hk_view x, const float *dy, float *dw,
                          void *work);
 

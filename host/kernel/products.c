@@ -188,12 +188,15 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
         }
 }
 
+/* Floats, or bf16, which all but the reading of memory treats like them. */
+static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
+
 /* Whether to skip the zeros of the error rather than those of x or none. Costs are in units of the
  * dense product; turning the result costs about as much as TURN positions. */
 static bool by_error(const hki_state *s, const hk_conv *g, hk_view x, double density, const float *dy)
 {
     enum { TURN = 64 };
-    if (s->way != HK_WAY_AUTO || x.kind != HK_F32 || !hki_can_turn(g)) return false;
+    if (s->way != HK_WAY_AUTO || !of_values(x.kind) || !hki_can_turn(g)) return false;
     const size_t positions = (size_t)g->batch * (size_t)g->ho * (size_t)g->wo, co = (size_t)g->co;
     const hk_view errors = { .data = dy, .kind = HK_F32, .scale = 1.0f };
     const double found = s->isa->density(errors, positions, 4 * co, co);
@@ -219,7 +222,8 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     const size_t positions = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
     const double density =
         s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
-    const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[x.kind]);
+    const hk_kind like = of_values(x.kind) ? HK_F32 : x.kind;
+    const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[like]);
     const bool turn = by_error(s, &g, x, density, dy);
     s->stat[a->id % HK_STAT_LAYERS].by_error = turn;
     if (turn) {

@@ -66,6 +66,18 @@ static inline void vstore(float *p, vf v) { *(vf *)p = v; }
 static inline vf vloadu(const float *p) { return *(const vfu *)p; }
 static inline void vstoreu(float *p, vf v) { *(vfu *)p = v; }
 
+/* VL floats from bf16; one. */
+typedef uint16_t vhu __attribute__((vector_size(2 * VL), aligned(2), may_alias));
+typedef uint32_t vu __attribute__((vector_size(4 * VL)));
+static inline vf vwiden(const uint16_t *p) { return (vf)(__builtin_convertvector(*(const vhu *)p, vu) << 16); }
+static inline float hki_widen(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* Loops of constant length over registers. */
 #if defined(__clang__)
 #  define HK_UNROLL _Pragma("clang loop unroll(full)")

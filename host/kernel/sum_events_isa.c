@@ -158,7 +158,20 @@ static void build(sums *m, const phase *f, int32_t b0, int32_t nb, int32_t r0, i
     memset(l->count, 0, (size_t)m->cb * sizeof *l->count);
     if (s->x.kind == HK_BITS) lists_of_bits(l, m->cb);
     else if (s->x.kind == HK_F32) lists_of_values(l, HK_F32, m->cb);
+    else if (s->x.kind == HK_B16) lists_of_values(l, HK_B16, m->cb);
     else lists_of_values(l, HK_COUNTS, m->cb);
+}
+
+/* Values of so many lines from bf16, co apart; zeros behind the count channels. */
+static void fill_b16(float *slab, const uint16_t *d, int32_t lines, size_t co, int32_t count)
+{
+    for (int32_t i = 0; i < lines; i++, d += co, slab += VL)
+        if (count == VL) {
+            vstore(slab, vwiden(d));
+        } else {
+            vstore(slab, vset(0.0f));
+            for (int32_t k = 0; k < count; k++) slab[k] = hki_widen(d[k]);
+        }
 }
 
 /* Lines of dy, channels n .. n+count-1 (count <= VL), that the block meets. */
@@ -177,9 +190,11 @@ static void fill(float *slab, const hki_sum *s, const phase *f, int32_t b0, int3
         }
         const size_t at =
             ((size_t)(b0 + k) * (size_t)g->ho + (size_t)y) * (size_t)g->wo + (size_t)(lo + x);
-        const float *d = s->dy + at * (size_t)g->co + n;
+        const float *d = s->dy ? s->dy + at * (size_t)g->co + n : NULL;
         for (int32_t i = 0; i < lo; i++) vstore(slab + i * VL, vset(0.0f));
-        if (count == VL)
+        if (s->dy_b16)
+            fill_b16(slab + lo * VL, s->dy_b16 + at * (size_t)g->co + n, hi - lo, (size_t)g->co, count);
+        else if (count == VL)
             for (int32_t i = lo; i < hi; i++, d += g->co) vstore(slab + i * VL, vloadu(d));
         else
             for (int32_t i = lo; i < hi; i++, d += g->co) {

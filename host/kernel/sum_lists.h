@@ -83,6 +83,10 @@ HK_INLINE void transpose16(__m512 r[16])
 HK_INLINE __m512 lanes(hk_kind kind, const char *row, int c, __mmask16 in)
 {
     if (kind == HK_F32) return _mm512_maskz_loadu_ps(in, (const float *)(const void *)row + c);
+    if (kind == HK_B16) {
+        const __m256i half = _mm256_maskz_loadu_epi16(in, (const uint16_t *)(const void *)row + c);
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+    }
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(in, row + c)));
 }
 
@@ -135,6 +139,7 @@ HK_INLINE void lists_of_values(const by_channel *l, hk_kind kind, int channels)
         for (int c = 0; c < channels; c++) {
             const char *row = l->row[i];
             const float v = kind == HK_F32 ? ((const float *)(const void *)row)[c]
+                          : kind == HK_B16 ? hki_widen(((const uint16_t *)(const void *)row)[c])
                                            : (float)((const unsigned char *)row)[c];
             const size_t at = (size_t)c * l->pitch + l->count[c];
             l->list[at] = entry;

@@ -92,12 +92,13 @@ static void unroll_row(const pair_sum *d, const char *in, elem *to)
     const int32_t all = (int32_t)columns(m), lo = hki_min(hki_max(-m->ox, 0), all);
     const int32_t hi = hki_max(hki_min(m->w - m->ox, all), lo);
     const size_t cb = d->cb, step = (size_t)m->sx * cb;
+    const size_t ahead = d->s->x.kind == HK_F32 ? 4 : d->s->x.kind == HK_B16 ? 2 : 0;    /* bytes of a value */
     memset(d->row, 0, (size_t)lo * cb * sizeof *to);
     for (int32_t x = lo; x < hi; x++) {
         const char *at = in + (ptrdiff_t)(x + m->ox) * (ptrdiff_t)m->pitch;
-        if (d->s->x.kind == HK_F32)
-            for (size_t i = 0; i < 4 * cb; i += 64)
-                __builtin_prefetch(at + (size_t)m->w * m->pitch + 4 * (size_t)d->c0 + i);
+        if (ahead)
+            for (size_t i = 0; i < ahead * cb; i += 64)
+                __builtin_prefetch(at + (size_t)m->w * m->pitch + ahead * (size_t)d->c0 + i);
         hki_elems(d->row + (size_t)x * cb, d->s->x.kind, at, (size_t)d->c0, cb);
     }
     memset(d->row + (size_t)hi * cb, 0, (size_t)(all - hi) * cb * sizeof *to);

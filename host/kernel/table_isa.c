@@ -49,6 +49,9 @@ static double density(hk_view x, size_t positions, size_t pitch, size_t channels
                 found += (size_t)__builtin_popcount(((const uint32_t *)(const void *)row)[w]);
         else if (x.kind == HK_COUNTS)
             for (size_t c = 0; c < channels; c++) found += ((const unsigned char *)row)[c] != 0;
+        else if (x.kind == HK_B16)
+            for (size_t c = 0; c < channels; c++)
+                found += (((const uint16_t *)(const void *)row)[c] & 0x7fff) != 0;
         else {
             uint32_t some = 0;
             for (size_t c = 0; c < channels; c++)

@@ -72,7 +72,8 @@ void hki_turned_weight(const hki_state *s, const hk_conv *g, hk_view x, const fl
 {
     hki_sum m = sum_of(s, g);
     m.x = (hk_view){ .data = dy, .kind = HK_F32, .scale = x.scale };
-    m.dy = x.data;
+    if (x.kind == HK_B16) m.dy_b16 = x.data;
+    else m.dy = x.data;
     m.dw = work;
     m.scratch = (char *)work + gradient_bytes(g);
     m.scratch_bytes = hki_up64(s->isa->sum_events_bytes(&m));

@@ -149,7 +149,9 @@ static hk_status unknown(const hk_keys *k, const hk_tree *entry, hk_error *e)
     hk_printable(shown, sizeof shown, entry->key, sizeof shown);
     if (near) hk_format(known, sizeof known, "; nearest is '%s'", near);
     else {
-        size_t at = hk_format(known, sizeof known, "; known are");
+        const char *of = k->n_target == 1 ? k->target[0].info->name : NULL;
+        size_t at = of ? hk_format(known, sizeof known, "; known of '%s' are", of)
+                       : hk_format(known, sizeof known, "; known are");
         for (int i = 0; i < n; i++)
             at += hk_format(known + at, sizeof known - at, "%s %s", i ? "," : "", names[i]);
     }

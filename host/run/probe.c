@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bf16.h"
 #include "io/npz.h"
 #include "probe_input.h"
 #include "weights.h"
@@ -60,7 +61,7 @@ static hk_status add(probe *p, const char *name, const char *what, hk_shape s, b
     return HK_OK;
 }
 
-static const float *trace_of(const hk_node *l, hk_role role)
+static const void *trace_of(const hk_node *l, hk_role role)
 {
     const hk_neuron_ops *neuron = l->spec->neuron;
     for (int i = 0; neuron && i < neuron->n_learn; i++)
@@ -132,6 +133,7 @@ static const float *expand(const probe *p, hk_view v, hk_shape s, size_t sample)
         for (size_t k = 0; k < c; k++) {
             float *out = p->map + r * c + k;
             if (v.kind == HK_F32) *out = ((const float *)(const void *)from)[k];
+            else if (v.kind == HK_B16) *out = hk_from_bf16(((const uint16_t *)(const void *)from)[k]);
             else if (v.kind == HK_COUNTS) *out = v.scale * (float)from[k];
             else
                 *out = v.scale *
@@ -154,6 +156,10 @@ static void put(const probe *p, int array, int t, hk_shape s, hk_view v)
 }
 
 static hk_view floats(const void *data) { return (hk_view){ data, HK_F32, 1 }; }
+static hk_view trace(const hk_node *l, const void *data)
+{
+    return (hk_view){ data, (hk_kind)l->net->plan.trace_kind, 1 };
+}
 
 /* What the error of a weighted layer is multiplied with: its trace; without one its input, times
  * the trace of a constant 1 where the input never changes. */
@@ -162,7 +168,7 @@ static void put_trace_w(const probe *p, const hk_node *l, int array, int t)
     hk_shape s = l->in[0].shape;
     if (array < 0) return;
     if (l->presynaptic) {
-        put(p, array, t, s, floats(l->presynaptic));
+        put(p, array, t, s, trace(l, l->presynaptic));
         return;
     }
     put(p, array, t, s, hk_input(l, 0, t));
@@ -180,8 +186,8 @@ static void after_forward(const probe *p, const hk_node *l, int t)
     put(p, at[U], t, s, floats(hk_slot(&l->state[0], t)));
     float unit = l->out.kind == HK_BITS ? 1 : l->out.scale;     /* bits, or graded spikes as sent */
     put(p, at[S], t, s, (hk_view){ hk_slot(&l->y, t), l->out.kind, unit });
-    put(p, at[TRACE_THRESHOLD], t, s, floats(trace_of(l, HK_THRESHOLD)));
-    put(p, at[TRACE_LEAK], t, s, floats(trace_of(l, HK_LEAK)));
+    put(p, at[TRACE_THRESHOLD], t, s, trace(l, trace_of(l, HK_THRESHOLD)));
+    put(p, at[TRACE_LEAK], t, s, trace(l, trace_of(l, HK_LEAK)));
 }
 
 /* Errors add up: in a sliding window a step is visited more than once. */

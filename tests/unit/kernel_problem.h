@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/bf16.h"
 #include "../../host/base/alloc.h"
 #include "../../host/kernel/host_kernels.h"
 
@@ -75,6 +76,7 @@ static void store_value(problem *p, size_t row, size_t c, float v)
     switch (p->kind) {
     case HK_BITS:   ((uint32_t *)(void *)at)[c / 32] |= (uint32_t)1 << (c % 32); break;
     case HK_COUNTS: at[c] = (unsigned char)(1 + draw(v > 0.9f ? 255 : 4)); break;
+    case HK_B16:    ((uint16_t *)(void *)at)[c] = hk_to_bf16(v); break;
     default:        ((float *)(void *)at)[c] = v; break;
     }
 }
@@ -85,16 +87,24 @@ static void fill_floats(block b, size_t n, double density)
         floats(b)[i] = draw(1000) < (uint32_t)(density * 1000.0) ? draw_float() : 0.0f;
 }
 
-static block absolute(block b)
+static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
+
+static block absolute(block b, hk_kind kind)
 {
     block a = block_take(b.bytes, 0);
+    uint16_t *half = (uint16_t *)(void *)a.data;
+    if (kind == HK_B16) {
+        memcpy(half, b.data, b.bytes);
+        for (size_t i = 0; i < b.bytes / 2; i++) half[i] &= 0x7fff;
+        return a;
+    }
     for (size_t i = 0; i < b.bytes / 4; i++) floats(a)[i] = fabsf(floats(b)[i]);
     return a;
 }
 
 static hk_view view_of(const problem *p, block x)
 {
-    return (hk_view){ .data = x.data, .kind = p->kind, .scale = p->kind == HK_F32 ? 1.0f : 0.37f };
+    return (hk_view){ .data = x.data, .kind = p->kind, .scale = of_values(p->kind) ? 1.0f : 0.37f };
 }
 
 static void block_free(block b) { free(b.base); }
@@ -103,13 +113,14 @@ static void problem_reference(problem *p)
 {
     const hk_kernels *r = &hk_kernels_ref;
     hk_conv_args a = { .g = &p->g, .w = floats(p->w) };
-    block xa = p->kind == HK_F32 ? absolute(p->x) : p->x, da = absolute(p->dy), wa = absolute(p->w);
+    block xa = of_values(p->kind) ? absolute(p->x, p->kind) : p->x;
+    block da = absolute(p->dy, HK_F32), wa = absolute(p->w, HK_F32);
     p->y_ref = block_take(4 * p->ny, 0);
     p->y_abs = block_take(4 * p->ny, 0);
     p->dx_ref = block_take(4 * p->nx, 0);
     p->dx_abs = block_take(4 * p->nx, 0);
     p->dw_ref = block_take(4 * p->nw, 0);
-    p->dw_abs = absolute(p->dw);
+    p->dw_abs = absolute(p->dw, HK_F32);
     memcpy(p->dw_ref.data, p->dw.data, 4 * p->nw);
     r->conv_forward(NULL, &a, view_of(p, p->x), floats(p->y_ref));
     r->conv_backward_input(NULL, &a, floats(p->dy), floats(p->dx_ref));
@@ -118,7 +129,7 @@ static void problem_reference(problem *p)
     r->conv_forward(NULL, &a, view_of(p, xa), floats(p->y_abs));
     r->conv_backward_input(NULL, &a, floats(da), floats(p->dx_abs));
     r->conv_backward_weight(NULL, &a, view_of(p, xa), floats(da), floats(p->dw_abs));
-    if (p->kind == HK_F32) block_free(xa);
+    if (of_values(p->kind)) block_free(xa);
     block_free(da);
     block_free(wa);
 }

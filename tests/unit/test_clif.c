@@ -90,7 +90,7 @@ static void look(void *self, hk_net *net, int t, hk_event what)
     if (what != HK_AFTER_FORWARD) return;
     out->h[t - 1] = *(const float *)hk_slot(&l->state[0], t);
     for (int p = 0; p < 2; p++)
-        if (l->trace[p][0]) out->trace[p][t - 1] = *l->trace[p][0];
+        if (l->trace[p][0]) out->trace[p][t - 1] = *(const float *)l->trace[p][0];
 }
 
 static void compare(const hk_rule_ops *rule, const char *keys, bool weight, bool kept, uint64_t seed)

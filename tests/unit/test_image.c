@@ -59,7 +59,7 @@ static void every_rule(void **state)
         { "rule=sltt_k", "rule.K=2" }, { "rule=bptt", "rule.order=layer" }, { "neuron={name: plif, reset: soft}" },
         { "neuron=clif", "rule.hard_reset_trace=ignore" },
         { "encode=rate" }, { "optim=adamw" }, { "loss=mse" }, { "neuron.leak_granularity=channel",
-        "rule={name: stop, W: false}" },
+        "rule={name: stop, W: false}" }, { "rule.traces=bf16" },
     };
     (void)state;
     for (int i = 0; i < HK_COUNT(sets); i++) {

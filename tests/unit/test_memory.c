@@ -17,7 +17,8 @@ static const rule_row ROWS[] = {
     { &hk_rule_bptt, "window_kind=sliding window=2", true },
     { &hk_rule_sltt, NULL, true }, { &hk_rule_sltt_k, "K=2", true }, { &hk_rule_ottt_a, NULL, true },
     { &hk_rule_ottt_o, NULL, true }, { &hk_rule_stop, NULL, true }, { &hk_rule_stop, "W=false", true },
-    { &hk_rule_stop, "bn_trace=exact", true }, { &hk_rule_snn2ann, NULL, true },
+    { &hk_rule_stop, "bn_trace=exact", true }, { &hk_rule_stop, "bn_trace=exact traces=bf16", true },
+    { &hk_rule_snn2ann, NULL, true },
 };
 
 /* A float map with two readers, a dropout, a residual: every kind of lifetime. */

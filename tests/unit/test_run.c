@@ -236,7 +236,7 @@ static void rule_resumes(void **state)
         "    - {type: spiking, name: lif1}\n"
         "    - {type: readout, name: readout, kind: count}\n"
         "neuron: {name: lif, convention: B, reset_amount: 0.5, surrogate: {name: gaussian}}\n"
-        "rule: {name: solsa, points: 3, period: 1}\n"
+        "rule: {name: solsa, points: 3, period: 1, traces: bf16}\n"
         "loss: {name: mse, form: mean, divide_by_T: false}\n"
         "optim: {name: rmsprop, lr: 0.0005}\n"
         "train: {T: 6, batch: 256, epochs: 4, seed: 5}\n";
