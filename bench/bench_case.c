@@ -110,7 +110,7 @@ hk_status hk_bench_case_open(hk_bench_case *b, const hk_bench_case_cfg *cfg, hk_
 hk_status hk_bench_case_build(hk_bench_case *b, int32_t threads, hk_error *e)
 {
     hk_net_spec spec;
-    const hk_host_kernels_cfg cfg = hk_recipe_kernels(&b->recipe, threads);
+    hk_host_kernels_cfg cfg = hk_recipe_kernels(&b->recipe, threads);
     hk_recipe_spec(&b->recipe, b->cfg->learn, b->cfg->learn, &spec);
     if (b->in.x) {
         spec.input.kind = HK_F32;
@@ -118,6 +118,10 @@ hk_status hk_bench_case_build(hk_bench_case *b, int32_t threads, hk_error *e)
         spec.constant_input = b->in.constant;
     }
     hk_engine_close(&b->engine);
+    hk_choices_close(&b->choices);
+    HK_TRY(hk_choices_open(&b->choices, &spec, &cfg, b->recipe.train.tune, &b->cfg->choice, e));
+    cfg.choice = b->choices.row;
+    cfg.n_choice = b->choices.n;
     HK_TRY(hk_engine_open(&b->engine, &spec, &cfg, e));
     if (b->cfg->weights) HK_TRY(hk_weights_load(&b->engine.net, b->cfg->weights, e));
     b->engine.net.update.lr = 0.01f;
@@ -154,6 +158,7 @@ void hk_bench_case_close(hk_bench_case *b)
     hk_free(b->label);
     hki_input_free(&b->in);
     hk_engine_close(&b->engine);
+    hk_choices_close(&b->choices);
     if (b->recipe.self) hk_recipe_free(&b->recipe);
     memset(b, 0, sizeof *b);
 }

@@ -7,6 +7,7 @@
 #define HK_BENCH_CASE_H
 
 #include "recipe/recipe.h"
+#include "run/choice.h"
 #include "run/engine.h"
 #include "run/probe_input.h"
 
@@ -21,10 +22,12 @@ typedef struct hk_bench_case_cfg {
                                             in the encoder's form, from a fixed seed              */
     const char        *weights;          /* safetensors; NULL: first weights of train.seed        */
     bool               learn;            /* false: forward only, running statistics               */
+    hk_choice_opts     choice;           /* with train.tune                                       */
 } hk_bench_case_cfg;
 
 typedef struct hk_bench_case {
     hk_recipe recipe;
+    hk_choices choices;                  /* that the engine follows                               */
     hk_engine engine;
     hki_input in;                        /* x NULL: random samples                                */
     void     *x;                         /* [batch][h][w] rows of the encoder's kind, or NULL     */

@@ -12,7 +12,23 @@ int hk_cli_fail(const hk_error *e)
     return HK_EXIT_FAILED;
 }
 
-void hk_cli_set(hk_cli_sets *s, char *assignment, struct argp_state *state)
+const char *hk_cli_cache(void)
+{
+    static char path[1024];
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int n = 0;
+    if (cache && *cache == '/') n = snprintf(path, sizeof path, "%s/hillock", cache);
+    else if (home && *home == '/') n = snprintf(path, sizeof path, "%s/.cache/hillock", home);
+    return n > 0 && (size_t)n < sizeof path ? path : NULL;
+}
+
+void hk_cli_note(void *unused, const char *text)
+{
+    (void)unused;
+    fprintf(stderr, "%s\n", text);
+}
+
+void hk_cli_set(hk_cli_sets *s, const char *assignment, struct argp_state *state)
 {
     if (s->n == HK_COUNT(s->at)) argp_error(state, "more than %d times --set", HK_COUNT(s->at));
     if (s->n < HK_COUNT(s->at)) s->at[s->n++] = assignment;

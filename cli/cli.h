@@ -37,7 +37,16 @@ typedef struct hk_cli_sets {
 /* For an argp table: key 's', and what its parser does with it. */
 #define HK_CLI_SET                                                                                 \
     { "set", 's', "KEY=VALUE", 0, "Override a key of the recipe, e.g. optim.lr=0.05", 0 }
-void hk_cli_set(hk_cli_sets *s, char *assignment, struct argp_state *state);
+void hk_cli_set(hk_cli_sets *s, const char *assignment, struct argp_state *state);
+
+/* For an argp table: that of --tune, the same as --set train.tune=true. */
+#define HK_CLI_TUNE(key)                                                                           \
+    { "tune", key, NULL, 0, "Measure the forms of each product first (train.tune=true)", 0 }
+/* The folder where measurements are kept: $XDG_CACHE_HOME/hillock, else ~/.cache/hillock; NULL: there is
+ * neither. The text stays as long as the process. */
+const char *hk_cli_cache(void);
+/* Prints a line on stderr, for parts that want somebody who does. */
+void hk_cli_note(void *unused, const char *text);
 
 /* Splits "a,b,c" in place into out[cap]; returns the number of parts, or -1 when there are more. */
 int hk_cli_split(char *text, char **out, int cap);

@@ -13,7 +13,7 @@
 #include "bench_turns.h"
 #include "cli.h"
 
-enum { RECIPES = 16, KEY_PACED = 256, KEY_WARMUP };
+enum { RECIPES = 16, KEY_PACED = 256, KEY_WARMUP, KEY_TUNE };
 
 typedef struct options {
     bool          products, neurons, train, step, infer, json;
@@ -55,7 +55,7 @@ static void check_parts(options *o, struct argp_state *state)
     if (turns && (o->step == o->infer || others || o->n_recipe != 1))
         argp_error(state, "'%s' stands alone and takes one --recipe", o->step ? "step" : "infer");
     if (!turns && (o->turns.what.input || o->turns.what.weights || o->sets.n || o->turns.paced))
-        argp_error(state, "--input, --weights, --set and --paced go with 'step' and 'infer'");
+        argp_error(state, "--input, --weights, --set, --tune and --paced go with 'step' and 'infer'");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -72,6 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'i': o->turns.what.input = arg; return 0;
     case 'w': o->turns.what.weights = arg; return 0;
     case 's': hk_cli_set(&o->sets, arg, state); return 0;
+    case KEY_TUNE: hk_cli_set(&o->sets, "train.tune=true", state); return 0;
     case KEY_PACED: o->turns.paced = true; return 0;
     case 'j': o->json = true; return 0;
     case ARGP_KEY_ARG: add_part(o, arg, state); return 0;
@@ -178,6 +179,7 @@ static hk_status turns(options *o, hk_error *e)
     u->what.set = o->sets.at;
     u->what.n_set = o->sets.n;
     u->what.learn = o->step;
+    u->what.choice = (hk_choice_opts){ .cache = hk_cli_cache(), .note = hk_cli_note };
     u->threads = o->threads;
     u->repeats = o->repeats ? o->repeats : 21;
     u->json = o->json;
@@ -203,6 +205,7 @@ int hk_cmd_bench(int argc, char **argv)
         { "json", 'j', NULL, 0, "Rows as JSON", 0 },
         { 0, 0, 0, 0, "With `step` and `infer`:", 1 },
         HK_CLI_SET,
+        HK_CLI_TUNE(KEY_TUNE),
         { "input", 'i', "X.npz", 0, "A batch as `hillock probe` reads it (random samples)", 0 },
         { "weights", 'w', "W", 0, "safetensors; otherwise the first weights of train.seed", 0 },
         { "warmup", KEY_WARMUP, "N", 0, "Runs before the timed ones (3)", 0 },

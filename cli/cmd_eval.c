@@ -11,6 +11,8 @@
 #include "run/weights.h"
 #include "terminal.h"
 
+enum { KEY_TUNE = 256 };
+
 typedef struct options {
     hk_session_opts session;
     hk_cli_sets     sets;
@@ -39,6 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->session.threads < 1)
             argp_error(state, "--threads: '%s' is not a whole number from 1", arg);
         return 0;
+    case KEY_TUNE: hk_cli_set(&o->sets, "train.tune=true", state); return 0;
     case 'd': o->deploy = true; return 0;
     case 'q': o->quiet = true; return 0;
     case 'j': o->json = true; return 0;
@@ -57,9 +60,15 @@ static hk_status find_files(options *o, hk_error *e)
 {
     HK_TRY(hk_run_locate(o->target, !o->weights, &o->found, e));
     o->session.recipe = o->found.recipe;
+    if (o->found.choice[0]) o->session.choice.file = o->found.choice;
     if (!o->weights) o->weights = o->found.weights;
     HK_CHECK(e, o->weights[0], HK_E_ARG, "%s is a recipe: --weights W is needed", o->target);
     return HK_OK;
+}
+
+static void note(void *self, const char *text)
+{
+    hk_terminal_note(&((options *)self)->terminal, text);
 }
 
 static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
@@ -137,6 +146,7 @@ int hk_cmd_eval(int argc, char **argv)
         { "split", 'p', "SPLIT", 0, "test (default) or val", 0 },
         HK_CLI_SET,
         { "threads", 't', "N", 0, "Number of threads", 0 },
+        HK_CLI_TUNE(KEY_TUNE),
         { "deploy", 'd', NULL, 0, "The deployed form: batch norm folded, integer sums of one- and two-bit "
           "weights and spikes; no loss is computed", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
@@ -157,6 +167,7 @@ int hk_cmd_eval(int argc, char **argv)
     o->session.set = o->sets.at;
     o->session.n_set = o->sets.n;
     hk_terminal_init(&o->terminal, o->quiet);
+    o->session.choice = (hk_choice_opts){ .cache = hk_cli_cache(), .note = note, .self = o };
     hk_status st = measure(o, &e);
     hk_terminal_clear(&o->terminal);
     int code = st == HK_OK ? HK_EXIT_DONE : hk_cli_fail(&e);

@@ -10,7 +10,7 @@
 #include "run/trainer.h"
 #include "terminal.h"
 
-enum { KEY_RESUME = 256, KEY_FORCE, KEY_CHECKPOINT, KEY_TEST, KEY_TELL };
+enum { KEY_RESUME = 256, KEY_FORCE, KEY_CHECKPOINT, KEY_TEST, KEY_TELL, KEY_TUNE, KEY_CHOICE };
 #define CHECKPOINT_SECONDS 300.0
 
 typedef struct options {
@@ -64,6 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_FORCE: o->train.force = true; return 0;
     case KEY_CHECKPOINT: checkpoint_every(o, arg, state); return 0;
     case KEY_TELL: o->tell = (int)hk_cli_whole(arg, 3, 1 << 20, "--tell", state); return 0;
+    case KEY_TUNE: hk_cli_set(&o->sets, "train.tune=true", state); return 0;
+    case KEY_CHOICE: o->train.session.choice.file = arg; return 0;
     case KEY_TEST: o->train.test_each_epoch = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num) argp_usage(state);
@@ -73,6 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (state->arg_num == 0) argp_usage(state);
         if (o->train.resume && o->train.force)
             argp_error(state, "--resume and --force exclude each other");
+        if (o->train.resume && o->train.session.choice.file)
+            argp_error(state, "--resume and --choice exclude each other: a run goes on with the "
+                       "choice.json of its folder");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -164,6 +169,9 @@ int hk_cmd_train(int argc, char **argv)
           "Checkpoint within an epoch every N seconds (300), or Nb: batches", 0 },
         { "test-each-epoch", KEY_TEST, NULL, 0,
           "Measure the test set after every epoch; it chooses nothing", 0 },
+        HK_CLI_TUNE(KEY_TUNE),
+        { "choice", KEY_CHOICE, "FILE", 0,
+          "Follow the choice.json of another run: its bits again. --resume has its own", 0 },
         { "tell", KEY_TELL, "FD", OPTION_HIDDEN, "Speak to `hillock compare`", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
         { "json", 'j', NULL, 0, "Result as JSON", 0 },
@@ -175,8 +183,8 @@ int hk_cmd_train(int argc, char **argv)
         .args_doc = "RECIPE",
         .doc = "Trains a recipe. The best epoch is chosen on the validation split "
                "(data.validation), the test set is measured at the end.\v"
-               "The folder gets recipe.yaml (resolved), environment.json, metrics.jsonl, "
-               "checkpoint/, report.svg and result.json. A run that was cut off, at any instant, "
+               "The folder gets recipe.yaml (resolved), environment.json, choice.json (with --tune), "
+               "metrics.jsonl, checkpoint/, report.svg and result.json. A run that was cut off, at any instant, "
                "goes on with --resume to the same bits:\n\n"
                "  hillock train recipes/digits-stop.yaml --out runs/a\n"
                "  hillock train recipes/digits-stop.yaml --out runs/a --resume\n",
@@ -190,6 +198,7 @@ int hk_cmd_train(int argc, char **argv)
     o->train.session.set = o->sets.at;
     o->train.session.n_set = o->sets.n;
     o->train.session.learn = true;
+    o->train.session.choice.cache = hk_cli_cache();
     o->train.progress = progress;
     o->train.note = note;
     o->train.self = o;

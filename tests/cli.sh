@@ -113,6 +113,22 @@ expect 0 'resumed at epoch' "$hillock" train digits.yaml --out long --epochs 2 -
 expect 0 'resumed at epoch 2, batch 0' "$hillock" train run/recipe.yaml --out run --epochs 2 --resume
 expect 1 'another recipe' "$hillock" train digits.yaml --out run --resume --set optim.lr=0.2
 
+# ---- choices by measurement: kept in the cache and in the run, followed by another run
+export XDG_CACHE_HOME=$PWD/cache
+expect 0 'tuning fc1 forward, 1 of 5' "$hillock" train digits.yaml --out tuned --tune
+expect 0 'choices of 5 products: 0 measured' "$hillock" bench step -r digits.yaml --tune --warmup 0 -n 1
+"$hillock" train digits.yaml --out same --choice tuned/choice.json > /dev/null 2> said || fail "train --choice"
+grep -q 'choices of 5 products from tuned/choice.json' said || fail "the table was not followed"
+! grep -q 'tuning' said || fail "measured beside a given table"
+cmp tuned/checkpoint/last/weights.safetensors same/checkpoint/last/weights.safetensors ||
+    fail "the same table gives other bits"
+expect 0 'choices of 2 products from tuned/choice.json' "$hillock" eval tuned
+expect 2 'exclude' "$hillock" train digits.yaml --resume --choice tuned/choice.json
+expect 2 'go with' "$hillock" bench products --tune
+head -c 400 tuned/choice.json > cut.json
+expect 1 'cut.json' "$hillock" train digits.yaml --out other --choice cut.json
+[ ! -e other ] || fail "a refused table left a folder"
+
 # ---- probe
 if "$python" -c 'import numpy' 2> /dev/null; then
     "$python" - <<'PY'

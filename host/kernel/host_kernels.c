@@ -157,7 +157,13 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
     s->level = level;
     s->isa = table_of(s->level);
     s->dense = cfg->dense == HK_DENSE_AUTO ? HK_DENSE_OWN : (hk_dense_by)cfg->dense;
+    s->plain = level == HK_LEVEL_BF16 ? table_of(HK_LEVEL_AVX512) : s->isa;
     s->way = (hk_product_way)cfg->products;
+    hk_status st = hki_choose_open(s, cfg, e);
+    if (st != HK_OK) {
+        hk_free(s);
+        return st;
+    }
     k->isa = s->level;
     k->dense = s->dense;
     k->table = hki_table;
@@ -172,8 +178,12 @@ hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cf
 
 void hk_host_kernels_close(hk_host_kernels *k)
 {
-    if (k->table.self) hki_vendor_close(k->table.self);
-    hk_free(k->table.self);
+    hki_state *s = k->table.self;
+    if (s) {
+        hki_vendor_close(s);
+        hk_free(s->choice);
+    }
+    hk_free(s);
     memset(k, 0, sizeof *k);
 }
 

@@ -5,8 +5,9 @@
  *           backward to the input) or of errors (backward to the weights) for each; the weight
  *           gradient of floats may also visit the errors and add rows of the input (turned.c)
  *   dense   a direct convolution, by the code here or by a vendor's library
- * The choice is a function of the operands' densities alone, outputs are partitioned over workers and
- * never reduced over them, so the same call gives the same bits for any number of threads.
+ * The choice is a function of the operands' densities and of a table (hk_choice) alone, outputs are
+ * partitioned over workers and never reduced over them, so the same call gives the same bits for any
+ * number of threads.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,6 +28,35 @@ typedef enum hk_product_way { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE, HK_WAY_R
  * BF16. Event-driven products, and everything else, are fp32 in either case. */
 typedef enum hk_precision { HK_FP32, HK_BF16, HK_PRECISION_AUTO } hk_precision;
 
+/* ---- choices ----------------------------------------------------------------------------------- */
+
+typedef enum hk_product { HK_FORWARD, HK_BACKWARD_INPUT, HK_BACKWARD_WEIGHT, HK_PRODUCTS } hk_product;
+/* Dense forms: the code here from floats or from pairs of bf16, a vendor's, the definition. */
+typedef enum hk_dense_form {
+    HK_BY_FP32, HK_BY_BF16, HK_BY_ONEDNN, HK_BY_CBLAS, HK_BY_REF, HK_DENSE_FORMS
+} hk_dense_form;
+
+/* How one product of all layers with this geometry is computed: by events where the density of the
+ * operand is below `below`, else in the dense form. A product that no row names has the row of the
+ * fixed table: the dense form of the options, the density of this instruction set (table_isa.c).
+ * What a vendor's form cannot do (bits, counts; oneDNN: weights) is done by the code here. */
+typedef struct hk_choice {
+    hk_conv g;
+    int32_t product;             /* hk_product                                            */
+    int32_t kind;                /* hk_kind of x as stored, HK_F32 for backward_input;
+                                    HK_B16 of traces only                                 */
+    int32_t form;                /* hk_dense_form                                               */
+    float   below;               /* 0: never by events, above 1: always                   */
+} hk_choice;
+
+const char *hk_product_name(int32_t product);    /* "forward", "input", "weights" */
+const char *hk_dense_form_name(int32_t form);          /* "fp32", "bf16", ..            */
+
+/* Whether two rows are about the same product. */
+bool hk_choice_same(const hk_choice *a, const hk_choice *b);
+
+/* ---- options ------------------------------------------------------------------------------------ */
+
 /* All zero is the default. The instruction set is a limit: the best one that the machine has and
  * that does not exceed it is taken. sse2 stands for the baseline of whatever machine this is. */
 typedef struct hk_host_kernels_cfg {
@@ -35,6 +65,8 @@ typedef struct hk_host_kernels_cfg {
     int32_t dense;               /* hk_dense_by                                 */
     int32_t products;            /* hk_product_way; ref: as the definition does */
     int32_t precision;           /* hk_precision; auto: bf16 where there is some */
+    const hk_choice *choice;     /* [n_choice], copied; none: the fixed table    */
+    int32_t n_choice;
 } hk_host_kernels_cfg;
 
 /* The rows for these options; name "cpu". */
@@ -48,7 +80,8 @@ typedef struct hk_host_kernels {
 
 /* Fills *k, which needs no preparation. cfg may be NULL. On failure *k is all zero.
  * E_ARG    an option is out of range
- * E_UNSUP  the vendor asked for by name is not in this build; no bf16 on this processor
+ * E_UNSUP  the vendor asked for by name is not in this build; no bf16 on this processor; a form that
+ *          a row of `choice` asks for is not there, or not allowed by the precision
  * E_NOMEM  no memory for the object */
 hk_status hk_host_kernels_open(hk_host_kernels *k, const hk_host_kernels_cfg *cfg, hk_error *e);
 void      hk_host_kernels_close(hk_host_kernels *k);            /* an all-zero *k is allowed */
@@ -65,6 +98,7 @@ typedef struct hk_product_stat {
                                     backward_input, input in backward_weight; estimated from a
                                     sample of rows where the operand is large                */
     unsigned char way[3];        /* hk_product_way taken; AUTO: never called                 */
+    unsigned char form[3];       /* hk_dense_form that the table names for it                      */
     bool by_error;               /* backward_weight skipped the zeros of the error           */
 } hk_product_stat;
 const hk_product_stat *hk_host_kernels_stat(const hk_host_kernels *k, uint32_t id);

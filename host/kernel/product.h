@@ -89,6 +89,9 @@ typedef struct hki_isa {
 
 extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512, hki_isa_bf16;
 
+/* What a row of choices says. */
+typedef struct hki_chosen { hk_dense_form form; double below; } hki_chosen;
+
 typedef struct hki_prepared hki_prepared;        /* vendor_products.c */
 enum { HKI_PREPARED = 256 };
 
@@ -97,7 +100,10 @@ typedef struct hki_state {
     int             workers;
     hk_isa_level    level;
     const hki_isa  *isa;
+    const hki_isa  *plain;               /* dense products of floats: isa, but avx512 for bf16 */
     hk_dense_by     dense;
+    hk_choice      *choice;              /* [n_choice], geometries reshaped                  */
+    int             n_choice;
     hk_product_way  way;
     hk_kernels      table;               /* copy, for `parallel`                             */
     hki_prepared   *prepared;            /* [HKI_PREPARED], made at the first need           */
@@ -107,6 +113,15 @@ typedef struct hki_state {
 
 /* The products; name, self, workers and parallel are filled by open. */
 extern const hk_kernels hki_table;
+
+/* ---- choose.c -------------------------------------------------------------------------------- */
+
+/* How a product of this geometry, reshaped, and this operand is computed. */
+hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind);
+/* Copies and checks the rows of cfg; level, isa and dense of s are set. */
+hk_status  hki_choose_open(hki_state *s, const hk_host_kernels_cfg *cfg, hk_error *e);
+/* The instruction set whose dense functions compute a form of our own. */
+const hki_isa *hki_dense_isa(const hki_state *s, hk_dense_form form);
 
 /* ---- plan.c ---------------------------------------------------------------------------------- */
 

@@ -17,26 +17,36 @@ static bool plain(const hki_state *s, const hk_conv *g)
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Scratch of one worker for a map in either form. */
-static size_t map_bytes(const hki_state *s, const hki_map *m)
+static size_t map_bytes(const hki_state *s, const hki_map *m, hk_dense_form form)
 {
-    return hki_up64(larger(s->isa->events_bytes(m), s->isa->direct_bytes(m)));
+    const size_t dense = hki_dense_isa(s, form)->direct_bytes(m);
+    return hki_up64(larger(larger(s->isa->events_bytes(m), s->isa->direct_bytes(m)), dense));
 }
 
 static size_t input_bytes(const hki_state *s, const hk_conv *g)
 {
+    const hk_dense_form form = hki_choose(s, g, HK_BACKWARD_INPUT, HK_F32).form;
     size_t most = 0;
     for (int32_t a = 0; a < g->sh; a++)
         for (int32_t b = 0; b < g->sw; b++) {
             const hki_map m = hki_map_input(g, a, b, s->workers);
-            most = larger(most, map_bytes(s, &m));
+            most = larger(most, map_bytes(s, &m, form));
         }
     return most;
 }
 
+/* Floats, or bf16, which all but the reading of memory treats like them. */
+static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
+
+/* The core plans for a trace of floats, whichever it has. */
 static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
 {
+    const hk_kind first = of_values(kind) ? HK_F32 : kind, last = of_values(kind) ? HK_B16 : kind;
+    const hk_dense_form a = hki_choose(s, g, HK_BACKWARD_WEIGHT, first).form;
+    const hk_dense_form b = hki_choose(s, g, HK_BACKWARD_WEIGHT, last).form;
     hki_sum m = hki_sum_of(g, kind, s->workers);
-    size_t most = s->isa->sum_direct_bytes(&m);
+    size_t most = larger(s->isa->sum_direct_bytes(&m), hki_dense_isa(s, a)->sum_direct_bytes(&m));
+    most = larger(most, hki_dense_isa(s, b)->sum_direct_bytes(&m));
     m.lines = HKI_LINES_FEW;
     most = larger(most, s->isa->sum_events_bytes(&m));
     m.lines = HKI_LINES_MANY;
@@ -49,14 +59,16 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     if (!plain(s, g)) return (hk_conv_bytes){ 0, 0 };
     const hk_conv r = hki_reshaped(g);
     const hki_map m = hki_map_forward(&r, kind, s->workers);
-    hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m) };
+    const hk_dense_form form = hki_choose(s, &r, HK_FORWARD, kind).form;
+    hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m, form) };
     if (learn) {
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
         n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
     }
     n.packed += hki_up64(hki_pairs_forward(&r, s->isa));
     if (learn) n.packed += hki_up64(hki_pairs_input(&r, s->isa));
-    n.packed += hki_vendor_packed(s, &r) * (learn ? 2 : 1);
+    n.packed += hki_vendor_packed(s, &r, HKI_FORWARD);
+    if (learn) n.packed += hki_vendor_packed(s, &r, HKI_INPUT);
     n.work = larger(n.work, hki_vendor_work(s, &r));
     n.work *= (size_t)s->workers;
     n.work += hki_repack_bytes(g, kind);
@@ -74,7 +86,7 @@ static packed_parts parts_of(const hki_state *s, const hk_conv *g, void *packed)
     packed_parts p = { .forward = packed };
     p.forward_pairs = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
     p.forward_vendor = p.forward_pairs + hki_up64(hki_pairs_forward(g, s->isa));
-    p.input = p.forward_vendor + hki_vendor_packed(s, g);
+    p.input = p.forward_vendor + hki_vendor_packed(s, g, HKI_FORWARD);
     p.input_pairs = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
     p.input_vendor = p.input_pairs + hki_up64(hki_pairs_input(g, s->isa));
     return p;
@@ -98,12 +110,13 @@ static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool l
 #define FEW 0.06
 
 /* Takes note of the density and returns whether the call goes by events. */
-static bool by_events(hki_state *s, uint32_t id, int product, double density, double below)
+static bool by_events(hki_state *s, uint32_t id, hk_product product, double density, hki_chosen c)
 {
-    const bool events = s->way == HK_WAY_EVENTS || (s->way == HK_WAY_AUTO && density < below);
+    const bool events = s->way == HK_WAY_EVENTS || (s->way == HK_WAY_AUTO && density < c.below);
     hk_product_stat *stat = &s->stat[id % HK_STAT_LAYERS];
     stat->density[product] = (float)density;
     stat->way[product] = events ? HK_WAY_EVENTS : HK_WAY_DENSE;
+    stat->form[product] = (unsigned char)c.form;
     return events;
 }
 
@@ -117,16 +130,18 @@ static int32_t chunk_of(const hki_state *s, const hki_map *m, double density)
     return want > m->c ? (m->c + 31) / 32 * 32 : hki_max(32, (int32_t)(want + 16.0) / 32 * 32);
 }
 
-static void run_map(const hki_state *s, hki_map *m, bool events, double density, char *scratch)
+static void run_map(const hki_state *s, hki_map *m, bool events, hk_dense_form form, double density,
+                    char *scratch)
 {
+    const hki_isa *dense = hki_dense_isa(s, form);
     hki_task t = { .map = m, .blocks = hki_blocks(m), .tiles = hki_tiles(m->n, s->isa->tile) };
     if (t.blocks < 1) return;
     const int32_t wanted = (TASKS_PER_WORKER * s->workers + t.blocks - 1) / t.blocks;
     t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
     t.scratch = scratch;
-    t.scratch_bytes = map_bytes(s, m);
+    t.scratch_bytes = map_bytes(s, m, form);
     m->chunk = chunk_of(s, m, density);
-    s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : s->isa->direct,
+    s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : dense->direct,
                       &t);
 }
 
@@ -147,13 +162,14 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
     m.out = y;
     const size_t positions = (size_t)r.batch * (size_t)r.hi * (size_t)r.wi;
     const double density = s->isa->density(m.in, positions, m.pitch, (size_t)r.ci);
-    const bool events = by_events(s, a->id, 0, density, s->isa->density_map[x.kind]);
-    if (!events && s->dense == HK_DENSE_REF) {
+    const hki_chosen choice = hki_choose(s, &r, HK_FORWARD, x.kind);
+    const bool events = by_events(s, a->id, HK_FORWARD, density, choice);
+    if (!events && choice.form == HK_BY_REF) {
         hki_generic_forward(&s->table, a, x, y);
         return;
     }
     if (!events && hki_vendor_forward(s, &r, a->w, parts.forward_vendor, a->work, x, y)) return;
-    run_map(s, &m, events, density, (char *)a->work + hki_repack_bytes(g, x.kind));
+    run_map(s, &m, events, choice.form, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
 static void conv_backward_input(void *self, const hk_conv_args *a, const float *dy, float *dx)
@@ -167,9 +183,10 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
     const hk_view view = { .data = dy, .kind = HK_F32, .scale = 1.0f };
     const size_t positions = (size_t)g.batch * (size_t)g.ho * (size_t)g.wo, co = (size_t)g.co;
     const double density = s->isa->density(view, positions, 4 * co, co);
-    const bool events = by_events(s, a->id, 1, density, s->isa->density_map[HK_F32]);
+    const hki_chosen choice = hki_choose(s, &g, HK_BACKWARD_INPUT, HK_F32);
+    const bool events = by_events(s, a->id, HK_BACKWARD_INPUT, density, choice);
     const packed_parts parts = parts_of(s, &g, a->packed);
-    if (!events && s->dense == HK_DENSE_REF) {
+    if (!events && choice.form == HK_BY_REF) {
         hki_generic_input(&s->table, a, dy, dx);
         return;
     }
@@ -184,23 +201,21 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             m.weights = (const float *)(const void *)parts.input + phase;
             m.pairs = parts.input_pairs + hki_pairs_offset(phase, g.co);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
-            run_map(s, &m, events, density, a->work);
+            run_map(s, &m, events, choice.form, density, a->work);
         }
 }
 
-/* Floats, or bf16, which all but the reading of memory treats like them. */
-static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
-
 /* Whether to skip the zeros of the error rather than those of x or none. Costs are in units of the
  * dense product; turning the result costs about as much as TURN positions. */
-static bool by_error(const hki_state *s, const hk_conv *g, hk_view x, double density, const float *dy)
+static bool by_error(const hki_state *s, const hk_conv *g, hk_view x, double density, double below,
+                     const float *dy)
 {
     enum { TURN = 64 };
     if (s->way != HK_WAY_AUTO || !of_values(x.kind) || !hki_can_turn(g)) return false;
     const size_t positions = (size_t)g->batch * (size_t)g->ho * (size_t)g->wo, co = (size_t)g->co;
     const hk_view errors = { .data = dy, .kind = HK_F32, .scale = 1.0f };
     const double found = s->isa->density(errors, positions, 4 * co, co);
-    const double other = density < s->isa->density_sum[HK_F32] ? density : s->isa->density_sum[HK_F32];
+    const double other = density < below ? density : below;
     return found + (double)TURN / (double)positions < 0.8 * other;
 }
 
@@ -222,16 +237,16 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     const size_t positions = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
     const double density =
         s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
-    const hk_kind like = of_values(x.kind) ? HK_F32 : x.kind;
-    const bool events = by_events(s, a->id, 2, density, s->isa->density_sum[like]);
-    const bool turn = by_error(s, &g, x, density, dy);
+    const hki_chosen choice = hki_choose(s, &g, HK_BACKWARD_WEIGHT, x.kind);
+    const bool events = by_events(s, a->id, HK_BACKWARD_WEIGHT, density, choice);
+    const bool turn = by_error(s, &g, x, density, choice.below, dy);
     s->stat[a->id % HK_STAT_LAYERS].by_error = turn;
     if (turn) {
         hki_turned_weight(s, &g, x, dy, dw, a->work);
         return;
     }
     m.lines = density < FEW ? HKI_LINES_FEW : HKI_LINES_MANY;
-    if (!events && s->dense == HK_DENSE_REF) {
+    if (!events && choice.form == HK_BY_REF) {
         hki_generic_weight(&s->table, a, x, dy, dw);
         return;
     }
@@ -241,7 +256,7 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
         s->table.parallel(s->table.self, parts * hki_tiles(g.co, m.nc), s->isa->sum_events, &m);
     else
         s->table.parallel(s->table.self, g.kh * parts * hki_tiles(g.co, s->isa->tile),
-                          s->isa->sum_direct, &m);
+                          hki_dense_isa(s, choice.form)->sum_direct, &m);
 }
 
 const hk_kernels hki_table = {

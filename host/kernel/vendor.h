@@ -45,7 +45,7 @@ void hki_cblas_sgemm(bool ta, bool tb, int m, int n, int k, const float *a, int 
 /* ---- products by them (vendor_products.c); false: not done ----------------------------------- */
 
 /* packed: hki_vendor_packed bytes for one direction; work: hki_vendor_work bytes of a worker. */
-size_t hki_vendor_packed(const hki_state *s, const hk_conv *g);
+size_t hki_vendor_packed(const hki_state *s, const hk_conv *g, hki_direction way);
 size_t hki_vendor_work(const hki_state *s, const hk_conv *g);
 void hki_vendor_prepare(hki_state *s, const hk_conv *g, hki_direction way, const float *w,
                         void *packed);

@@ -29,9 +29,16 @@ static size_t weight_room(const hk_conv *g)
     return hki_up64(4 * (size_t)g->kh * (size_t)g->kw * ci * co);
 }
 
-size_t hki_vendor_packed(const hki_state *s, const hk_conv *g)
+/* The form of a product of floats. */
+static hk_dense_form form_of(const hki_state *s, const hk_conv *g, hki_direction way)
 {
-    return s->dense == HK_DENSE_ONEDNN ? weight_room(g) : 0;
+    static const hk_product product[] = { HK_FORWARD, HK_BACKWARD_INPUT, HK_BACKWARD_WEIGHT };
+    return hki_choose(s, g, product[way], HK_F32).form;
+}
+
+size_t hki_vendor_packed(const hki_state *s, const hk_conv *g, hki_direction way)
+{
+    return form_of(s, g, way) == HK_BY_ONEDNN ? weight_room(g) : 0;
 }
 
 static const hki_prepared *find(const hki_state *s, const hk_conv *g, hki_direction way)
@@ -69,7 +76,7 @@ static const hki_prepared *add(hki_state *s, const hk_conv *g, hki_direction way
 void hki_vendor_prepare(hki_state *s, const hk_conv *g, hki_direction way, const float *w,
                         void *packed)
 {
-    if (s->dense != HK_DENSE_ONEDNN) return;
+    if (form_of(s, g, way) != HK_BY_ONEDNN) return;
     const hki_prepared *p = find(s, g, way);
     if (!p) p = add(s, g, way);
     if (p && p->shard) hki_onednn_import(p->shard, HKI_W, w, packed);
@@ -134,7 +141,10 @@ static size_t unrolled_bytes(const hk_conv *g)
 
 size_t hki_vendor_work(const hki_state *s, const hk_conv *g)
 {
-    return s->dense == HK_DENSE_CBLAS ? unrolled_bytes(g) : 0;
+    bool any = false;
+    for (int way = HKI_FORWARD; way <= HKI_WEIGHT; way++)
+        any |= form_of(s, g, (hki_direction)way) == HK_BY_CBLAS;
+    return any ? unrolled_bytes(g) : 0;
 }
 
 /* Tap (p, q), channels c0 .. of the block's positions, to[position][pitch]; back: adds to out. */
@@ -225,8 +235,9 @@ bool hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, vo
                         char *work, hk_view x, float *y)
 {
     if (x.kind != HK_F32) return false;
-    if (s->dense == HK_DENSE_ONEDNN) return by_onednn(s, g, HKI_FORWARD, packed, x.data, y);
-    if (s->dense != HK_DENSE_CBLAS) return false;
+    const hk_dense_form form = form_of(s, g, HKI_FORWARD);
+    if (form == HK_BY_ONEDNN) return by_onednn(s, g, HKI_FORWARD, packed, x.data, y);
+    if (form != HK_BY_CBLAS) return false;
     unrolled t = unroll(g, work);
     t.a = x.data;
     t.w = w;
@@ -238,8 +249,9 @@ bool hki_vendor_forward(const hki_state *s, const hk_conv *g, const float *w, vo
 bool hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void *packed,
                       char *work, const float *dy, float *dx)
 {
-    if (s->dense == HK_DENSE_ONEDNN) return by_onednn(s, g, HKI_INPUT, packed, dy, dx);
-    if (s->dense != HK_DENSE_CBLAS) return false;
+    const hk_dense_form form = form_of(s, g, HKI_INPUT);
+    if (form == HK_BY_ONEDNN) return by_onednn(s, g, HKI_INPUT, packed, dy, dx);
+    if (form != HK_BY_CBLAS) return false;
     unrolled t = unroll(g, work);
     t.w = w;
     t.dy = dy;
@@ -251,7 +263,7 @@ bool hki_vendor_input(const hki_state *s, const hk_conv *g, const float *w, void
 bool hki_vendor_weight(const hki_state *s, const hk_conv *g, char *work, hk_view x, const float *dy,
                        float *dw)
 {
-    if (x.kind != HK_F32 || s->dense != HK_DENSE_CBLAS) return false;
+    if (x.kind != HK_F32 || form_of(s, g, HKI_WEIGHT) != HK_BY_CBLAS) return false;
     unrolled t = unroll(g, work);
     t.a = x.data;
     t.dy = dy;

@@ -32,6 +32,7 @@ typedef struct hk_recipe_train {
     int32_t T, batch, epochs, accumulate, seed, threads;
     int32_t shards;                      /* pieces of sums, part of what fixes the bits           */
     int32_t precision, products;         /* hk_precision, hk_product_way                          */
+    bool    tune;                        /* forms of products by measurement (host/run/choice.h)  */
 } hk_recipe_train;
 
 typedef struct hk_recipe_optim {

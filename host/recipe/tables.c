@@ -54,6 +54,8 @@ static const hk_field train_fields[] = {
                 "of dense products, sums are fp32; auto: bf16 where the processor has it"),
     HK_ROW_ENUM(hk_recipe_train, products, HK_WAY_AUTO, "auto|events|dense|ref", 4,
                 "form of all products; auto: by the density of each input"),
+    HK_ROW_BOOL(hk_recipe_train, tune, 0,
+                "measure the forms of each product on this machine; false: the fixed table"),
 };
 
 #define TABLE(nm, size, text)                                                                      \

@@ -101,8 +101,7 @@ int64_t hk_count_neurons(const hk_net *net)
     return n;
 }
 
-/* "model name" of the first processor. */
-static void cpu_name(char *out, size_t cap)
+void hk_cpu_name(char *out, size_t cap)
 {
     char line[512];
     hk_format(out, cap, "unknown");
@@ -145,7 +144,7 @@ json_t *hk_describe_environment(const hk_host_kernels *k, const hk_session *s)
     char cpu[256];
     struct utsname os;
     if (uname(&os)) memset(&os, 0, sizeof os);
-    cpu_name(cpu, sizeof cpu);
+    hk_cpu_name(cpu, sizeof cpu);
     json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o}", "hillock",
                           HK_VERSION, "compiler", COMPILER, "system", os.sysname, "release",
                           os.release, "cpu", cpu, "processors", (int)sysconf(_SC_NPROCESSORS_ONLN),

@@ -22,6 +22,8 @@ json_t *hk_describe_learned(const hk_net *net, hk_role role);
 /* Version, compiler, processor, threads, kernels, libraries; with the data sets when s is given. */
 json_t *hk_describe_environment(const hk_host_kernels *k, const hk_session *s);
 
+/* "model name" of the first processor, or "unknown". */
+void hk_cpu_name(char *out, size_t cap);
 /* Largest resident memory of this process so far, in bytes. */
 size_t hk_resident_peak(void);
 /* Number of learned values, and of neurons. */

@@ -10,6 +10,7 @@
 typedef struct hk_located {
     char recipe[HK_PATH];
     char weights[HK_PATH];               /* "": target is a recipe, which has none                */
+    char choice[HK_PATH];                /* "": none, the products' forms are those of the recipe */
 } hk_located;
 
 /* A run folder stands for its recipe and its best checkpoint, or the last if there is no best; any

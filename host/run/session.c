@@ -108,7 +108,10 @@ static hk_status open_parts(hk_session *s, const hk_session_opts *o, hk_error *e
     hk_net_spec spec;
     memset(&spec, 0, sizeof spec);
     hk_recipe_spec(&s->recipe, o->learn, o->learn, &spec);
-    const hk_host_kernels_cfg kernels = hk_recipe_kernels(&s->recipe, o->threads);
+    hk_host_kernels_cfg kernels = hk_recipe_kernels(&s->recipe, o->threads);
+    HK_TRY(hk_choices_open(&s->choices, &spec, &kernels, s->recipe.train.tune, &o->choice, e));
+    kernels.choice = s->choices.row;
+    kernels.n_choice = s->choices.n;
     HK_TRY(hk_engine_open(&s->engine, &spec, &kernels, e));
     for (int i = o->learn ? 0 : HK_SPLIT_VAL; i < HK_SPLITS; i++)
         HK_TRY(open_loader(s, (hk_split)i, e));
@@ -128,6 +131,7 @@ void hk_session_close(hk_session *s)
     for (int i = 0; i < HK_SPLITS; i++) hk_loader_close(s->loader[i]);
     hk_deploy_close(s->deploy);
     hk_engine_close(&s->engine);
+    hk_choices_close(&s->choices);
     hk_feed_close(&s->feed);
     for (int i = 0; i < 2; i++)
         if (s->data[i].ops) hk_data_close(&s->data[i]);

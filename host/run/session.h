@@ -5,6 +5,7 @@
 #ifndef HK_SESSION_H
 #define HK_SESSION_H
 
+#include "choice.h"
 #include "deploy/deploy.h"
 #include "engine.h"
 #include "feed.h"
@@ -20,6 +21,7 @@ typedef struct hk_session_opts {
     int                n_set;
     int32_t            threads;          /* 0: as the recipe says                                 */
     bool               learn;            /* false: forward only, no gradients are planned         */
+    hk_choice_opts     choice;           /* where train.tune finds and keeps its measurements     */
 } hk_session_opts;
 
 typedef struct hk_session {
@@ -27,6 +29,7 @@ typedef struct hk_session {
     uint64_t    recipe_hash;             /* of all but train.epochs and train.threads       */
     hk_dataset  data[2];                 /* training and test set                                 */
     hk_loader  *loader[HK_SPLITS];       /* VAL: NULL when nothing is held out                    */
+    hk_choices  choices;                 /* that the engine follows                               */
     hk_engine   engine;
     hk_feed     feed;
     hk_deploy  *deploy;                  /* measured in place of the net (NULL: the net); owned   */

@@ -221,7 +221,8 @@ static hk_status finish(hki_trainer *t, hk_train_result *out, bool *go, hk_error
 static hk_status run(hki_trainer *t, hk_train_result *out, hk_error *e)
 {
     bool go = true;
-    HK_TRY(hk_session_open(&t->s, &t->o->session, e));
+    HK_TRY(hki_run_find(t, e));
+    HK_TRY(hk_session_open(&t->s, &t->open, e));
     const hk_net *net = &t->s.engine.net;
     t->batches = hk_loader_batches(t->s.loader[HK_SPLIT_TRAIN]);
     t->begun = t->saved = hk_seconds();

@@ -2,6 +2,7 @@
  *
  *   recipe.yaml            resolved
  *   environment.json       where it ran
+ *   choice.json            which forms its products take, if it measured or was given a table
  *   metrics.jsonl          everything measured, one line per event
  *   checkpoint/last, best  see checkpoint.h
  *   report.svg             the picture of metrics.jsonl
@@ -29,7 +30,7 @@ typedef struct hk_train_opts {
     double      checkpoint_seconds;      /* 0: not by time; at the end of each epoch in any case  */
     /* Called after each batch; false stops the run with a checkpoint. NULL is allowed. */
     bool      (*progress)(void *self, const hk_progress *p);
-    /* One line that a person should read (health, resumption). NULL is allowed. */
+    /* One line that a person should read (health, resumption, tuning). NULL is allowed. */
     void      (*note)(void *self, const char *text);
     void       *self;
 } hk_train_opts;

@@ -37,7 +37,8 @@ static hk_status write_head(hki_trainer *t, hk_error *e)
     json_t *j = hk_describe_environment(&t->s.engine.kernels, &t->s);
     st = write_json(path, j, e);
     json_decref(j);
-    return st;
+    HK_TRY(st);
+    return t->s.choices.n ? hk_choices_write(&t->s.choices, t->choice, &t->s.engine.kernels, e) : HK_OK;
 }
 
 static hk_status remove_former(hki_trainer *t, hk_error *e)
@@ -51,12 +52,16 @@ static hk_status remove_former(hki_trainer *t, hk_error *e)
         HK_TRY(hk_folder_remove(path, e));
     }
     HK_TRY(hk_folder_remove(t->result, e));
+    HK_TRY(hk_folder_remove(t->choice, e));
     return hk_folder_remove(t->report, e);
 }
 
 static hk_status load(hki_trainer *t, hk_error *e)
 {
     char text[160];
+    HK_CHECK(e, t->open.choice.file || !t->s.choices.n, HK_E_IO,
+             "%s is missing: this run was tuned, and goes on to the same bits only with its own table; "
+             "begin again with --force", t->choice);
     HK_TRY(hki_run_recipe(t, &t->at.recipe, e));
     HK_TRY(hk_checkpoint_load(t->last, &t->s.engine, &t->at, e));
     t->at.recipe = t->s.recipe_hash;
@@ -68,13 +73,14 @@ static hk_status load(hki_trainer *t, hk_error *e)
     return HK_OK;
 }
 
-hk_status hki_run_open(hki_trainer *t, hk_error *e)
+hk_status hki_run_find(hki_trainer *t, hk_error *e)
 {
     char path[HK_PATH], found[HK_PATH];
     HK_TRY(join(t, "checkpoint/last", t->last, e));
     HK_TRY(join(t, "checkpoint/best", t->best, e));
     HK_TRY(join(t, "report.svg", t->report, e));
     HK_TRY(join(t, "result.json", t->result, e));
+    HK_TRY(join(t, HK_CHOICE_FILE, t->choice, e));
     HK_TRY(join(t, "metrics.jsonl", path, e));
     bool former = hk_file_exists(path), resumable = hk_folder_find(t->last, found, NULL) == HK_OK;
     HK_CHECK(
@@ -82,9 +88,24 @@ hk_status hki_run_open(hki_trainer *t, hk_error *e)
         "%s holds a run; continue it with --resume, replace it with --force, or choose another "
         "folder with --out",
         t->o->out);
+    t->goes_on = t->o->resume && resumable;
+    t->open = t->o->session;
+    if (!t->open.choice.note) {
+        t->open.choice.note = t->o->note;
+        t->open.choice.self = t->o->self;
+    }
+    /* The forms are part of a run's bits. */
+    if (t->goes_on) t->open.choice.file = hk_file_exists(t->choice) ? t->choice : NULL;
+    return HK_OK;
+}
+
+hk_status hki_run_open(hki_trainer *t, hk_error *e)
+{
+    char path[HK_PATH], found[HK_PATH];
+    HK_TRY(join(t, "metrics.jsonl", path, e));
     t->at.recipe = t->s.recipe_hash;
     t->at.seed = t->s.recipe.train.seed;
-    if (t->o->resume && resumable) HK_TRY(load(t, e));
+    if (t->goes_on) HK_TRY(load(t, e));
     else HK_TRY(remove_former(t, e));
     t->before = t->at.seconds;
     HK_TRY(join(t, "checkpoint", found, e));

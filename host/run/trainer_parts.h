@@ -13,6 +13,8 @@
 
 typedef struct hki_trainer {
     const hk_train_opts *o;
+    hk_session_opts open;                /* o->session, and which choices to follow               */
+    bool        goes_on;                 /* from a checkpoint that the folder holds               */
     hk_session  s;
     hk_position at;
     hk_log      log;
@@ -24,10 +26,12 @@ typedef struct hki_trainer {
     double      saved;                   /* time of the last checkpoint                           */
     int64_t     here;                    /* training batches of this sitting                      */
     double      pass_seconds;            /* they took                                             */
-    char        last[HK_PATH], best[HK_PATH], report[HK_PATH], result[HK_PATH];
+    char        last[HK_PATH], best[HK_PATH], report[HK_PATH], result[HK_PATH], choice[HK_PATH];
 } hki_trainer;
 
-/* trainer_folder.c: makes or checks the run folder, opens the log, loads the checkpoint. */
+/* trainer_folder.c: the paths, and which choices the run follows: when it goes on, those of its folder. */
+hk_status hki_run_find(hki_trainer *t, hk_error *e);
+/* Makes or checks the run folder, opens the log, loads the checkpoint. */
 hk_status hki_run_open(hki_trainer *t, hk_error *e);
 /* Both checkpoints and the picture; sums of t->at are as they shall be found. */
 hk_status hki_run_save(hki_trainer *t, const char *folder, hk_error *e);
