@@ -21,17 +21,17 @@ CASE = CASES["fashion"]
 HELD, RATE, DECAY = 0.1, 0.1, 5e-4
 
 
-def hillock(options, rule):
-    """(seconds of training, accuracy) after each epoch."""
+def hillock(options, rule, precision="fp32"):
+    """(seconds of training, accuracy) after each epoch. rule: a name, or keys."""
     data = {"name": "idx", "path": os.path.abspath(options.data), "validation": HELD,
             "shape": CASE.shape, "classes": 10, "augment": {"mean": [MEAN], "std": [STD]}}
-    optim = {"name": "sgd", "lr": RATE, "momentum": 0.9, "weight_decay": DECAY, "lr_threshold": 0.01,
-             "lr_leak": 0.01, "schedule": {"name": "cosine"}}
-    train = {"T": CASE.T, "batch": CASE.batch, "epochs": options.epochs, "seed": options.seed}
+    optim = {"name": "sgd", "lr": RATE, "momentum": 0.9, "weight_decay": DECAY, "lr_threshold": 0.001,
+             "lr_leak": 0.001, "schedule": {"name": "cosine"}}
+    train = {"T": CASE.T, "batch": CASE.batch, "epochs": options.epochs, "seed": options.seed, "precision": precision}
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "fashion.json"), os.path.join(folder, "run")
         with open(path, "w") as f:
-            f.write(recipe(CASE, data, rule={"name": rule}, optim=optim, train=train))
+            f.write(recipe(CASE, data, rule=rule, optim=optim, train=train))
         subprocess.run([ours.HILLOCK, "train", path, "--out", out, "--threads", str(options.threads)], check=True)
         with open(os.path.join(out, "metrics.jsonl")) as f:
             epochs = [e for e in map(json.loads, f) if e["event"] == "epoch"]
@@ -101,7 +101,11 @@ def main():
     p.add_argument("--only", help="one of the runs")
     p.add_argument("--out", default=os.path.join(ours.HERE, "results", "accuracy.json"))
     options = p.parse_args()
-    runs = {"hillock stop": lambda: hillock(options, "stop"), "hillock bptt": lambda: hillock(options, "bptt"),
+    last = {"name": "sltt_k", "K": 1}
+    runs = {"hillock stop": lambda: hillock(options, {"name": "stop"}),
+            "hillock bptt": lambda: hillock(options, {"name": "bptt"}),
+            "hillock sltt-k 1": lambda: hillock(options, last),
+            "hillock sltt-k 1, precision auto": lambda: hillock(options, last, "auto"),
             "pytorch bptt": lambda: pytorch(options, True), "pytorch bptt, eager": lambda: pytorch(options, False)}
     curves = {n: run() for n, run in runs.items() if not options.only or n == options.only}
     print("\n| | seconds to %.1f %% | best | seconds in all |\n|---|---|---|---|" % (100 * options.goal))

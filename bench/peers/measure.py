@@ -135,14 +135,14 @@ class Progress:
 
 
 def in_turns(variants, folder, options, part="step"):
-    """Runs them round by round; name to {"seconds": [...], "last": answer}."""
+    """Runs them round by round; name to {"seconds": [...], "last": answer, "peak": bytes above idle}."""
     crew, out = [], {}
     try:
         progress = Progress("warm-up", len(variants))
         for v in variants:
             crew.append(Contestant(v, folder, options, part))
             crew[-1].open()
-            out[v.name] = {"seconds": [], "last": None}
+            out[v.name] = {"seconds": [], "last": None, "peak": 0}
             progress.tick(v.name)
         progress = Progress("round", options.rounds)
         for _ in range(options.rounds):
@@ -152,6 +152,8 @@ def in_turns(variants, folder, options, part="step"):
                 out[c.variant.name]["seconds"].append(answer["seconds"])
                 out[c.variant.name]["last"] = answer
             progress.tick()
+        for c in crew:
+            out[c.variant.name]["peak"] = c.peak()
     finally:
         for c in crew:
             c.close()

@@ -8,6 +8,7 @@ import platform
 import subprocess
 
 import ours as hillock_side
+import plots
 from measure import spread
 from variants import ALL
 
@@ -46,6 +47,7 @@ def write(kind, case, options, data, lines):
         json.dump({"machine": about, "case": {"name": case.name, "T": case.T, "batch": case.batch,
                                               "shape": case.shape}, "quick": options.quick, **data}, f, indent=1)
     print(text + "\nwritten: %s.{md,json}" % stem, flush=True)
+    return stem
 
 
 def mib(n):
@@ -134,9 +136,12 @@ def scaling(case, options, points):
     names = list(points[0]["seconds"])
     rows = [["%d" % p["T"], "%d" % p["batch"]]
             + ["%.3f" % (1e3 * p["seconds"][n]["median"] / p["T"] / p["batch"]) for n in names] for p in points]
+    memory = [["%d" % p["T"], "%d" % p["batch"]] + [mib(p["peak"][n]) for n in names] for p in points]
     lines = ["Milliseconds per step and sample, which is constant where time is linear:", "",
-             *table(["T", "batch"] + names, rows)]
-    write("scaling", case, options, {"points": points}, lines)
+             *table(["T", "batch"] + names, rows), "", "MiB above the idle process:", "",
+             *table(["T", "batch"] + names, memory)]
+    stem = write("scaling", case, options, {"points": points}, lines)
+    plots.scaling(case, points, stem + ".svg")
     return True
 
 

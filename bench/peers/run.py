@@ -87,18 +87,19 @@ def memory(case, options, scratch):
 
 
 def scaling(case, options, scratch):
-    """Time over T at one batch, and over the batch at one T."""
+    """Time and memory over T at one batch, and over the batch at one T."""
     few = options.quick
     steps = options.steps or ([2, 4] if few else [2, 4, 8, 16])
     points = [(T, case.batch) for T in steps] + [(case.T, b) for b in ([2, 8] if few else [8, 16, 64])]
-    names = ("hillock stop", "hillock ottt", "pytorch bptt, eager", "pytorch ottt, eager")
+    names = ("hillock stop", "hillock ottt", "hillock bptt", "pytorch bptt, eager", "pytorch ottt, eager")
     variants = [v for v in ALL if v.name in names]
     table = []
     for T, batch in points:
         at = replace(case, T=T, batch=batch)
         folder = Folder(os.path.join(scratch, "%s-%d-%d" % (case.name, T, batch)), at)
         runs = in_turns(variants, folder, options)
-        table.append({"T": T, "batch": batch, "seconds": {n: spread(r["seconds"]) for n, r in runs.items()}})
+        table.append({"T": T, "batch": batch, "seconds": {n: spread(r["seconds"]) for n, r in runs.items()},
+                      "peak": {n: r["peak"] for n, r in runs.items()}})
     return report.scaling(case, options, table)
 
 

@@ -19,17 +19,20 @@ OTTT = "rule={name: ottt_a, bias_trace: plain, first_layer_trace: false, head_tr
 FINAL = ("loss.when=final", "net.layers.readout.kind=leaky")
 # At most a fifth of the errors are not zero, where no batch norm spreads them.
 COMPACT = ("neuron.surrogate={name: rectangle, width: 0.8}",)
+HALF = ("train.precision=bf16",)
 SLTT_K = "rule={name: sltt_k, K: 1}"
 
 OURS = (
     Variant("hillock bptt", "ours", "bptt", ("rule=bptt",), quick=True),
     Variant("hillock ottt", "ours", "ottt", (OTTT,), quick=True),
     Variant("hillock stop", "ours", "", ("rule=stop",), quick=True),
-    Variant("hillock stop, bf16", "ours", "", ("rule=stop", "train.precision=bf16")),
+    Variant("hillock stop, bf16", "ours", "", ("rule=stop", *HALF)),
     Variant("hillock stop, compact", "ours", "", ("rule=stop", *COMPACT)),
     Variant("hillock stop, last step", "ours", "", ("rule=stop", *FINAL)),
+    Variant("hillock stop, last step, bf16", "ours", "", ("rule=stop", *FINAL, *HALF)),
     Variant("hillock stop, last step, compact", "ours", "", ("rule=stop", *FINAL, *COMPACT)),
     Variant("hillock sltt-k 1", "ours", "", (SLTT_K,)),
+    Variant("hillock sltt-k 1, bf16", "ours", "", (SLTT_K, *HALF)),
     Variant("hillock sltt-k 1, compact", "ours", "", (SLTT_K, *COMPACT)),
 )
 
