@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The command as people use it: help, exit codes, unknown words, and a run from plan to resume.
 set -euo pipefail
+. "$(dirname "$0")/lib_expect.sh"
 hillock=${HILLOCK:?path of the command}
 python=${PYTHON:-python3}
 rm -rf work && mkdir work && cd work
@@ -21,20 +22,9 @@ optim: {name: sgd, lr: 0.1, momentum: 0.9}
 train: {T: 2, batch: 64, epochs: 1, seed: 3}
 YAML
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-# expect CODE WORD COMMAND...: exit code, and a word in what it says (out or err)
-expect() {
-    local code=$1 word=$2 got=0
-    shift 2
-    "$@" > said 2>&1 || got=$?
-    [ $got -eq "$code" ] || { cat said >&2; fail "exit code $got, expected $code: $*"; }
-    grep -q -- "$word" said || { cat said >&2; fail "'$word' is not in the output of: $*"; }
-}
-
 # ---- words
 expect 0 'Usage: hillock' "$hillock" --help
-expect 0 'hillock [0-9]' "$hillock" --version
+expect 0 'hillock 0.' "$hillock" --version
 expect 2 'Usage: hillock' "$hillock"
 expect 2 "nearest is 'train'" "$hillock" trian digits.yaml
 for command in train compare eval plan export list probe bench doctor; do

@@ -3,6 +3,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
+. "$(dirname "$0")/lib_expect.sh"
 hillock=${HILLOCK:?path of the command}
 python=${PYTHON:-python3}
 export OMP_NUM_THREADS=1
@@ -23,15 +24,6 @@ optim: {name: sgd, lr: 0.1, momentum: 0.9}
 train: {T: 2, batch: 64, epochs: 1, seed: 3}
 YAML
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
-# expect CODE WORD COMMAND...: exit code, and a word in what it says (out or err)
-expect() {
-    local code=$1 word=$2 got=0
-    shift 2
-    "$@" > said 2>&1 || got=$?
-    [ $got -eq "$code" ] || { cat said >&2; fail "exit code $got, expected $code: $*"; }
-    grep -qF -- "$word" said || { cat said >&2; fail "'$word' is not in the output of: $*"; }
-}
 compare() { "$hillock" compare digits.yaml "$@"; }
 
 # ---- calls that are refused before anything runs

@@ -3,13 +3,12 @@
 # static block as planned. And the check of the core, with each thing planted that it must find.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
+. "$(dirname "$0")/lib_expect.sh"
 hillock=${HILLOCK:?path of the command}
 src=${HILLOCK_SRC:?path of the sources}
 . "$src/firmware/boards.sh"
 rm -rf work && mkdir work && cd work
 recipe=$src/recipes/digits-mcu.yaml
-
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # ---- plan: refusals, and no byte more for more steps
 "$hillock" plan "$recipe" --target mcu --ram 64K --flash 128K >plan4

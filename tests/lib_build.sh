@@ -4,7 +4,7 @@ source=${HILLOCK_SRC:?root of the sources}
 build=$(cd "$(dirname "${HILLOCK:?path of the command}")" && pwd)
 ninja=$(command -v ninja || command -v ninja-build || true)
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
+. "$source/tests/lib_expect.sh"
 skip() { echo "SKIPPED $(basename "$0" .sh): $*"; exit 77; }
 
 [ -f "$build/build.ninja" ] && [ -n "$ninja" ] || skip "$build is no build folder of ninja"

@@ -3,9 +3,9 @@
 # evaluation gives the same numbers from the run and from the recipe, a resumed run the same weights.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
+. "$(dirname "$0")/lib_expect.sh"
 hillock=${HILLOCK:?path of the command}
 rm -rf work && mkdir -p work/toy && cd work
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # Three classes: which of the two channels rises, or both. Offsets and units differ.
 "${PYTHON:-python3}" - <<'P'

@@ -3,10 +3,10 @@
 # after a checkpoint, ends cleanly on a signal, and a bad line costs no weight.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
+. "$(dirname "$0")/lib_expect.sh"
 hillock=${HILLOCK:?path of the command}
 python=${PYTHON:-python3}
 rm -rf work && mkdir work && cd work
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # Two channels; class 1 where the second is the larger one. A label at three steps of four.
 "$python" - <<'P'
