@@ -43,7 +43,7 @@ enum {
     HK_MAX_STATE = 2,               /* float state variables of a neuron                */
     HK_MAX_LEARN = 4,               /* parameters of a neuron that can be learned       */
     HK_MAX_IN    = 2,               /* inputs of a layer                                */
-    HK_MAX_PARAM = 6,               /* parameter arrays of a layer                      */
+    HK_MAX_PARAM = 8,               /* parameter arrays of a layer                      */
     HK_MAX_SENSE = 2,               /* learned parameters of a filter                   */
     HK_MAX_SHARD = 16               /* pieces in which sums are formed, whoever computes */
 };
@@ -199,7 +199,7 @@ typedef struct hk_tile {
 /* A layer has a whole-tensor stage (products, pools, statistics), a tile stage (everything
  * elementwise), or both, in this order forward and in the opposite order backward. The net runs the
  * tile stages of neighbours one after another over a tile, so memory is swept once and no member
- * knows another. */
+ * knows another. If some keys only need a whole stage, `infer` puts a second table into l->ops. */
 typedef struct hk_layer_ops {
     hk_info    info;
     int        n_in;
@@ -280,7 +280,7 @@ struct hk_node {
     int32_t             scratch;         /* arrays of tile floats that the tile stages use         */
     size_t              tile;            /* floats in such an array                                */
 
-    hk_ring             state[HK_MAX_STATE];              /* neurons                               */
+    hk_ring             state[HK_MAX_STATE];              /* neurons; a norm's own, of each step   */
     hk_ring             saved[HK_MAX_STATE + 1];          /* y and states between segments         */
     void               *trace[HK_MAX_LEARN][HK_MAX_STATE];    /* [rows][C] of plan.trace_kind   */
     float              *adjoint[HK_MAX_STATE], *spike_adjoint;
@@ -293,7 +293,7 @@ struct hk_node {
     float               decay;           /* leak of a memory, refreshed by prepare; see hk_decay   */
     float              *decays;          /* [T] the same where it differs from step to step        */
     float               bias_trace;      /* bt[t] = decay bt[t-1] + 1, the trace of a constant 1   */
-    double             *sum[HK_MAX_PARAM];   /* [shards][groups] partial gradient sums             */
+    double             *sum[HK_MAX_LEARN];   /* [shards][groups] partial gradient sums             */
     uint64_t           *spikes;          /* [shards] spikes since reset                            */
     float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
     size_t              y_at, error_at;  /* placement in WORK                                      */
@@ -311,6 +311,12 @@ hk_view hk_input(const hk_node *l, int k, int t);
 const float *hk_input_rows(const hk_node *l, int k, const hk_tile *a, float *expand);
 /* Producer's error buffer of input k. */
 float *hk_dx(const hk_node *l, int k, int t);
+
+/* For whole stages: `body` over the layer's own rows, in tiles and shards as its tile stage has them.
+ * Forward with x, but no y; backward with dy, dx and add. */
+typedef void hk_rows(hk_node *l, const hk_tile *a);
+void hk_rows_forward(hk_node *l, int t, hk_rows *body);
+void hk_rows_backward(hk_node *l, int t, hk_rows *body);
 
 /* Factor on what a layer adds whatever its input, a bias or the shift of a norm: 1 under most rules.
  * With rule->spread, 1/T at a step and 1 in HK_SUMS; whole: for a constant that each step has in

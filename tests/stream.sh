@@ -89,6 +89,7 @@ refused "rule 'sltt_k' needs whole samples" --learn --set rule=sltt_k
 refused "use loss.when: step" --learn --set loss.when=final
 refused "encoder 'latency'" --learn --set encode=latency
 refused "set mode: eval" --learn --set net.batchnorm=true
+refused "set norm_mode: eval" --learn --set rule=sltt --set neuron.membrane_norm=true
 refused "numbers of the training data" --learn --set data.normalise=channel
 refused "weights W is needed"
 refused "without --learn nothing changes" --save x --weights half.safetensors

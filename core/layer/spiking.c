@@ -34,6 +34,7 @@
 #include "spiking.h"
 
 #include "eligibility.h"
+#include "membrane_norm.h"
 #include "traces.h"
 
 #include <string.h>
@@ -68,7 +69,14 @@ static const hk_field fields[] = {
     HK_ROW_FLOAT(hk_spiking_cfg, spike_step, 0.25, 1e-6, 1e6, "1", "unit of quantised graded spikes"),
     HK_ROW_BOOL(hk_spiking_cfg, per_step, 0, "every time step has parameters of its own"),
     HK_ROW_BOOL(hk_spiking_cfg, recurrent, 1, "keep the state from step to step; no: start at rest"),
+    HK_ROW_BOOL(hk_spiking_cfg, membrane_norm, 0, "batch norm between the neuron's map and its threshold"),
+    HK_ROW_ENUM(hk_spiking_cfg, norm_mode, 0, "train|eval", 2,
+                "its statistics while training: of the instant, or the running ones"),
+    HK_ROW_FLOAT(hk_spiking_cfg, norm_eps, 1e-5, 1e-12, 1, "1", "added to its variance"),
+    HK_ROW_FLOAT(hk_spiking_cfg, norm_momentum, 0.1, 0, 1, "1", "share of the new statistics, per step"),
 };
+
+static const hk_layer_ops normed;        /* the same, with a whole stage around */
 
 static hk_status infer(hk_node *l, hk_error *e)
 {
@@ -84,6 +92,7 @@ static hk_status infer(hk_node *l, hk_error *e)
     if (c->spike_bits) l->out.scale *= c->spike_step;
     l->top = (1 << c->spike_bits) - 1;
     l->learnable = true;
+    if (c->membrane_norm) l->ops = &normed;
     return HK_OK;
 }
 
@@ -102,21 +111,11 @@ static bool traced(const hk_node *l, int p)
     return p == 0 ? plan->learn_threshold : plan->learn_leak;
 }
 
-/* File shapes: [1], [C] or the map's; per step [T], [T, C], [T, map]. */
-static void shape_of(const hk_node *l, int p, hk_param *d)
-{
-    const int32_t steps = hk_own_steps(l);
-    hk_share_shape(hk_share_of(l, p), l->out.shape, d);
-    if (!hk_spiking_of(l)->per_step) return;
-    if (hk_share_of(l, p) == HK_PER_LAYER) d->dim[0] = d->file_dim[0] = steps;
-    else hk_share_add_axis(d, steps);
-}
-
 static hk_param describe(const hk_node *l, int p)
 {
     const hk_learn *row = &hk_neuron_of(l)->learn[p];
     hk_param d = { .name = row->name, .role = row->role, .lo = row->lo, .hi = row->hi };
-    shape_of(l, p, &d);
+    hk_own_shape(l, hk_share_of(l, p), &d);
     const choice want = wish_of(l, p);
     const hk_rule_plan *plan = &l->net->plan;
     const bool by_rule = p == 0 ? plan->learn_threshold : plan->learn_leak;
@@ -153,6 +152,21 @@ static hk_status check_weight_trace(const hk_node *l, hk_error *e)
     return HK_OK;
 }
 
+/* Traces of neurons that are not of the instant would go through the norm. */
+static hk_status check_norm(const hk_node *l, hk_error *e)
+{
+    const hk_spiking_cfg *c = hk_spiking_of(l);
+    if (!c->membrane_norm) return HK_OK;
+    HK_TRY(hk_membrane_norm_check(l, e));
+    for (int p = 0; p < hk_neuron_of(l)->n_learn; p++)
+        HK_CHECK(e, !traced(l, p) || c->per_step || !c->recurrent, HK_E_UNSUP,
+                 "rule '%s' cannot learn '%s.%s': no trace goes through the membrane norm of layer '%s'; "
+                 "use bptt, per_step: true, recurrent: false, %s: no, or stop with %s: false",
+                 l->net->spec.rule->info.name, l->name, hk_neuron_of(l)->learn[p].name, l->name,
+                 p == 0 ? "learn_threshold" : "learn_leak", p == 0 ? "T" : "L");
+    return HK_OK;
+}
+
 static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 {
     HK_CHECK(e, !l->net->plan.counts || !hk_graded(l), HK_E_UNSUP,
@@ -160,6 +174,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
              l->net->spec.rule->info.name, l->name);
     HK_TRY(check_wishes(l, e));
     HK_TRY(check_weight_trace(l, e));
+    HK_TRY(check_norm(l, e));
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const hk_spiking_cfg *c = hk_spiking_of(l);
     const bool learn = l->net->spec.learn, adjoint = learn && l->net->plan.adjoint;
@@ -183,6 +198,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     l->told = tells ? hk_take(m, HK_R_STATE, (size_t)hk_tells(l) * bytes) : NULL;
     l->spikes = hk_take(m, HK_R_STATE, (size_t)l->shards * sizeof(uint64_t));
     hk_counts_bind(l, m);
+    if (c->membrane_norm) hk_membrane_norm_bind(l, m);
     l->decays = c->per_step && nn->decay
                 ? hk_take(m, HK_R_PACKED, (size_t)hk_own_steps(l) * sizeof(float)) : NULL;
     l->scratch = hk_spiking_scratch(l);
@@ -191,18 +207,19 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
 
 static void init(hk_node *l, hk_rng r)
 {
-    for (int p = 0; p < l->n_param; p++)
+    for (int p = 0; p < hk_neuron_of(l)->n_learn; p++)
         for (size_t i = 0; i < l->param[p]->n; i++)
             l->param[p]->w[i] = hk_neuron_of(l)->learn[p].init(l->spec->neuron_cfg);
     for (size_t i = 0; i < l->param[0]->n && hk_spiking_of(l)->threshold_init; i++)
         l->param[0]->w[i] *= hk_rng_uniform(r, i);
+    if (hk_spiking_of(l)->membrane_norm) hk_membrane_norm_init(l);
 }
 
 static float decay_at(const hk_node *l, size_t step)
 {
     float learn[HK_MAX_LEARN] = { 0 };
     if (!hk_neuron_of(l)->decay || !hk_spiking_of(l)->recurrent) return 0;
-    for (int p = 0; p < l->n_param; p++)
+    for (int p = 0; p < hk_neuron_of(l)->n_learn; p++)
         learn[p] = l->param[p]->w[step * (l->param[p]->n / (size_t)hk_own_steps(l))];
     return hk_neuron_of(l)->decay(learn, l->spec->neuron_cfg);
 }
@@ -239,7 +256,7 @@ static void finish(hk_node *l)
 {
     const size_t neurons = (size_t)l->out.shape.h * (size_t)l->out.shape.w * (size_t)l->out.shape.c;
     const size_t steps = (size_t)hk_own_steps(l);
-    for (int p = 0; p < l->n_param; p++) {
+    for (int p = 0; p < hk_neuron_of(l)->n_learn; p++) {
         const hk_param *q = l->param[p];
         const size_t groups = q->n / steps;
         const bool mean = q->role == HK_LEAK && l->net->plan.leak_mean;
@@ -249,10 +266,19 @@ static void finish(hk_node *l)
     }
 }
 
+#define INFO                                                                                       \
+    { "spiking", "spikes of a neuron model, with a surrogate for learning",                        \
+      "STOP 2411.11082 eq. 3-30; STBP 1706.02609; graded, membrane_norm: EM-PF 2410.07547",        \
+      sizeof(hk_spiking_cfg), fields, HK_COUNT(fields) }
+
 const hk_layer_ops hk_layer_spiking = {
-    .info = { "spiking", "spikes of a neuron model, with a surrogate for learning",
-              "STOP 2411.11082 eq. 3-30; STBP 1706.02609; graded: EM-PF 2410.07547",
-              sizeof(hk_spiking_cfg), fields, HK_COUNT(fields) },
-    .n_in = 1, .memory = true, .infer = infer, .bind = bind, .init = init, .prepare = prepare,
+    .info = INFO, .n_in = 1, .memory = true, .infer = infer, .bind = bind, .init = init, .prepare = prepare,
     .reset = reset, .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
+};
+
+static const hk_layer_ops normed = {
+    .info = INFO, .n_in = 1, .memory = true, .in_place = true, .infer = infer, .bind = bind, .init = init,
+    .prepare = prepare, .reset = reset, .forward = hk_membrane_norm_forward,
+    .forward_tile = hk_membrane_norm_forward_tile, .backward_tile = hk_membrane_norm_backward_tile,
+    .backward = hk_membrane_norm_backward, .finish = finish,
 };

@@ -15,6 +15,9 @@ typedef struct hk_spiking_cfg {
     int32_t emission, spike_bits;
     float   spike_step;
     bool    per_step, recurrent;
+    bool    membrane_norm;
+    int32_t norm_mode;
+    float   norm_eps, norm_momentum;
 } hk_spiking_cfg;
 
 enum { HK_EMISSION_AUTO };               /* key emission: auto, then the words of hk_emission */
@@ -48,9 +51,28 @@ static inline size_t hk_own_step(const hk_node *l, int t)
     return (size_t)((t < n ? t : n) - 1);
 }
 
+/* File shapes: [1], [C] or the map's; per step [T], [T, C], [T, map]. */
+static inline void hk_own_shape(const hk_node *l, hk_share share, hk_param *d)
+{
+    const int32_t steps = hk_own_steps(l);
+    hk_share_shape(share, l->out.shape, d);
+    if (!hk_spiking_of(l)->per_step) return;
+    if (share == HK_PER_LAYER) d->dim[0] = d->file_dim[0] = steps;
+    else hk_share_add_axis(d, steps);
+}
+
 /* Scratch arrays that the tile stages name. */
 int  hk_spiking_scratch(const hk_node *l);
 void hk_spiking_forward_tile(hk_node *l, const hk_tile *a);
 void hk_spiking_backward_tile(hk_node *l, const hk_tile *a);
+
+/* The same in two halves, for what stands between a neuron's map m and the membrane U that fires.
+ * Forward: traces and m, where U will be; then spikes of the U that is there. Backward: dE/dU, all of it,
+ * in place of dy, and what firing alone gives the threshold; then, with dE/dm for dy and m as it was,
+ * the state before, the neuron's parameters and the input. */
+void hk_spiking_map_tile(hk_node *l, const hk_tile *a);
+void hk_spiking_fire_tile(hk_node *l, const hk_tile *a);
+void hk_spiking_error_tile(hk_node *l, const hk_tile *a);
+void hk_spiking_down_tile(hk_node *l, const hk_tile *a, float *m);
 
 #endif

@@ -222,17 +222,36 @@ HK_PART void advance_traces(const hk_node *l, const hk_tile *a, work *w)
     }
 }
 
+HK_PART void map(const hk_node *l, const hk_tile *a, work *w)
+{
+    prefetch_next(l, a, w->step.prev, w->step.n);
+    w->step.x = a->x[0];
+    spikes_before(l, a, w);
+    advance_traces(l, a, w);
+    hk_neuron_of(l)->step(&w->step, l->spec->neuron_cfg);
+}
+
 HK_CLONES void hk_spiking_forward_tile(hk_node *l, const hk_tile *a)
 {
     work w;
     name_scratch(l, a, &w);
-    prefetch_next(l, a, w.step.prev, w.step.n);
-    w.step.x = a->x[0];
-    spikes_before(l, a, &w);
-    advance_traces(l, a, &w);
-    hk_neuron_of(l)->step(&w.step, l->spec->neuron_cfg);
+    map(l, a, &w);
     hk_emit(l, a, w.step.state[0], w.learn[0], w.s);
     if (l->net->phase == HK_SPIKES) hk_counts_step(l, a, w.s, w.step.state[0]);
+}
+
+HK_CLONES void hk_spiking_map_tile(hk_node *l, const hk_tile *a)
+{
+    work w;
+    name_scratch(l, a, &w);
+    map(l, a, &w);
+}
+
+HK_CLONES void hk_spiking_fire_tile(hk_node *l, const hk_tile *a)
+{
+    work w;
+    name_scratch(l, a, &w);
+    hk_emit(l, a, w.step.state[0], w.learn[0], w.s);
 }
 
 HK_PART void send_down(const hk_tile *a, size_t n, const float *gain, const float *d)
@@ -260,22 +279,18 @@ HK_PART void sum_step(const hk_node *l, const hk_tile *a, int p, const float *pa
     hk_sum_tile(l, a, l->sum[p] + hk_own_step(l, a->t) * groups * (size_t)l->shards, groups, part);
 }
 
-HK_PART void online(hk_node *l, const hk_tile *a, work *w)
+/* From d, the error at the membrane, down; fires: it is the error at the firing point, too. */
+HK_PART void online_down(hk_node *l, const hk_tile *a, work *w, bool fires)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
     float *restrict d = w->du[0], *restrict part = w->part;
-    const float *restrict dy = a->dy, *restrict phi = w->phi;
-    slope_at(l, w, w->step.state[0]);
-    hk_slope_sent(l, n, w->z, w->phi);
-    const float scale = hk_spiking_of(l)->scale;
-    for (size_t i = 0; i < n; i++) d[i] = scale * dy[i] * phi[i];
     watch_delta(l, a, n, d);
     if (l->told) memcpy(hk_told_delta(l) + first, d, n * sizeof *d);
     for (int p = 0; p < nn->n_learn; p++) {
         if (!l->trace[p][0]) continue;
         const float *restrict eps = read_trace(l, a, w, p, 0);
-        const float direct = p == 0 ? 1.0f : 0.0f;
+        const float direct = p == 0 && fires ? 1.0f : 0.0f;
         for (size_t i = 0; i < n; i++) part[i] = d[i] * (eps[i] - direct);
         sum_step(l, a, p, part);
     }
@@ -284,15 +299,34 @@ HK_PART void online(hk_node *l, const hk_tile *a, work *w)
     send_down(a, n, w->local.input[0], d);
 }
 
-/* du, the total error at each state; adj for the step before. */
+HK_PART void online(hk_node *l, const hk_tile *a, work *w)
+{
+    const size_t n = w->step.n;
+    float *restrict d = w->du[0];
+    const float *restrict dy = a->dy, *restrict phi = w->phi;
+    slope_at(l, w, w->step.state[0]);
+    hk_slope_sent(l, n, w->z, w->phi);
+    const float scale = hk_spiking_of(l)->scale;
+    for (size_t i = 0; i < n; i++) d[i] = scale * dy[i] * phi[i];
+    online_down(l, a, w, true);
+}
+
+/* du, the total error at each state. */
+HK_PART void total_error(const hk_node *l, const hk_tile *a, work *w)
+{
+    const size_t first = a->row * (size_t)l->out.shape.c;
+    for (int i = 0; i < hk_neuron_of(l)->n_state; i++) {
+        const float *adj = l->adjoint[i] ? l->adjoint[i] + first : NULL;
+        for (size_t j = 0; j < w->step.n; j++)
+            w->du[i][j] = (adj ? adj[j] : 0.0f) + (i == 0 ? w->s[j] : 0.0f);
+    }
+}
+
+/* From du, the error at each state and last spike of the step before. */
 HK_PART void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
 {
     const int k = hk_neuron_of(l)->n_state;
     const size_t n = w->step.n, first = a->row * (size_t)l->out.shape.c;
-    for (int i = 0; i < k; i++) {
-        const float *adj = l->adjoint[i] ? l->adjoint[i] + first : NULL;
-        for (size_t j = 0; j < n; j++) w->du[i][j] = (adj ? adj[j] : 0.0f) + (i == 0 ? w->s[j] : 0.0f);
-    }
     if (!l->adjoint[0]) return;
     for (int j = 0; j < k; j++) {
         float *adj = l->adjoint[j] + first;
@@ -307,12 +341,17 @@ HK_PART void run_adjoint(const hk_node *l, const hk_tile *a, work *w)
         for (size_t q = 0; q < n; q++) ds[q] += w->du[i][q] * w->local.spike[i][q];
 }
 
+HK_PART bool wanted(const hk_node *l, int p)
+{
+    return l->net->plan.adjoint ? l->param[p]->learn || l->net->watch : l->trace[p][0] != NULL;
+}
+
 HK_PART void sum_parameters(hk_node *l, const hk_tile *a, const work *w)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const bool inherited = a->t == l->net->t0 && a->t > 1;
     for (int p = 0; p < nn->n_learn; p++) {
-        if (!l->param[p]->learn && !l->net->watch) continue;
+        if (!wanted(l, p)) continue;
         for (size_t q = 0; q < w->step.n; q++) w->part[q] = p == 0 ? -w->s[q] : 0.0f;
         for (int i = 0; i < nn->n_state && !(p == 0 && inherited); i++)
             for (size_t q = 0; q < w->step.n; q++)
@@ -337,14 +376,11 @@ HK_PART void error_at_z(const hk_node *l, const hk_tile *a, work *w)
     for (size_t i = 0; i < n; i++) w->s[i] = (scale * a->dy[i] + (ds ? ds[i] : 0.0f)) * w->phi[i];
 }
 
-HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
+/* From du down; s: what of it is the error at the firing point. */
+HK_PART void adjoint_down(hk_node *l, const hk_tile *a, work *w)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
     const size_t n = w->step.n;
-    spikes_before(l, a, w);
-    nn->local(&w->step, &w->local, l->spec->neuron_cfg);
-    slope_at(l, w, w->step.state[0]);
-    error_at_z(l, a, w);
     run_adjoint(l, a, w);
     watch_delta(l, a, n, w->du[0]);
     sum_parameters(l, a, w);
@@ -355,6 +391,45 @@ HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
     if (nn->n_state > 1)
         for (size_t q = 0; q < n; q++) w->local.input[0][q] = 1.0f;
     send_down(a, n, w->local.input[0], w->du[0]);
+}
+
+HK_PART void adjoint(hk_node *l, const hk_tile *a, work *w)
+{
+    spikes_before(l, a, w);
+    hk_neuron_of(l)->local(&w->step, &w->local, l->spec->neuron_cfg);
+    slope_at(l, w, w->step.state[0]);
+    error_at_z(l, a, w);
+    total_error(l, a, w);
+    adjoint_down(l, a, w);
+}
+
+HK_CLONES void hk_spiking_error_tile(hk_node *l, const hk_tile *a)
+{
+    work w;
+    name_scratch(l, a, &w);
+    slope_at(l, &w, w.step.state[0]);
+    error_at_z(l, a, &w);
+    total_error(l, a, &w);
+    memcpy(hk_dy(l, a->t) + a->row * (size_t)l->out.shape.c, w.du[0], w.step.n * sizeof(float));
+    if (!wanted(l, 0)) return;
+    for (size_t i = 0; i < w.step.n; i++) w.part[i] = -w.s[i];
+    sum_step(l, a, 0, w.part);
+}
+
+HK_CLONES void hk_spiking_down_tile(hk_node *l, const hk_tile *a, float *m)
+{
+    work w;
+    name_scratch(l, a, &w);
+    memcpy(w.du[0], a->dy, w.step.n * sizeof(float));
+    if (!l->net->plan.adjoint) {
+        online_down(l, a, &w, false);
+        return;
+    }
+    spikes_before(l, a, &w);
+    w.step.state[0] = m;
+    hk_neuron_of(l)->local(&w.step, &w.local, l->spec->neuron_cfg);
+    memset(w.s, 0, w.step.n * sizeof(float));
+    adjoint_down(l, a, &w);
 }
 
 HK_CLONES void hk_spiking_backward_tile(hk_node *l, const hk_tile *a)

@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-typedef void rows_stage(hk_node *head, hk_tile *a, float *scratch);
-typedef struct pass { hk_node *head; int t; rows_stage *rows; } pass;
+typedef struct pass pass;
+typedef void rows_stage(const pass *p, hk_tile *a, float *scratch);
+struct pass { hk_node *head; int t; rows_stage *rows; hk_rows *body; };
 
 enum { INNER = 2, EXPAND = HK_MAX_IN };     /* scratch arrays of the chain itself */
 
@@ -36,7 +37,7 @@ static void run_shard(void *arg, int shard, int worker)
     for (size_t row = lo; row < hi; row += step) {
         hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
                       .shard = shard, .worker = worker };
-        p->rows(p->head, &a, head->net->scratch + (size_t)worker * head->net->scratch_stride);
+        p->rows(p, &a, head->net->scratch + (size_t)worker * head->net->scratch_stride);
     }
 }
 
@@ -67,17 +68,23 @@ static float *rows_of(float *base, const hk_node *l, size_t row)
     return base + row * (size_t)l->out.shape.c;
 }
 
-static void forward_rows(hk_node *head, hk_tile *a, float *scratch)
+/* Inputs of a layer at a tile. */
+static void show_inputs(const hk_node *l, hk_tile *a, float *scratch)
 {
+    for (int i = 0; i < l->spec->n_in; i++)
+        a->x[i] = hk_input_rows(l, i, a, scratch + (size_t)(INNER + i) * l->tile);
+}
+
+static void forward_rows(const pass *p, hk_tile *a, float *scratch)
+{
+    hk_node *head = p->head;
     const float *before = NULL;
     for (int k = 0; k < head->chain; k++) {
         hk_node *l = head + k;
         const bool done = l->constant && a->t > 1;
         a->scratch = scratch + (INNER + EXPAND) * l->tile;
         a->x[0] = before;
-        if (k == 0 && !l->ops->whole)
-            for (int i = 0; i < l->spec->n_in; i++)
-                a->x[i] = hk_input_rows(l, i, a, scratch + (size_t)(INNER + i) * l->tile);
+        if (k == 0 && !l->ops->whole) show_inputs(l, a, scratch);
         a->y = l->out.kind != HK_F32 ? NULL
              : l->inner_y ? scratch + (size_t)(k % INNER) * l->tile
                           : rows_of((float *)hk_slot(&l->y, a->t), l, a->row);
@@ -100,12 +107,23 @@ void hk_chain_forward(hk_node *head, int t)
     const hk_kernels *k = head->net->spec.kernels;
     if (head->ops->forward) head->ops->forward(head, t);
     if (!any_tile(head, false)) return;
-    pass p = { head, t, forward_rows };
+    pass p = { head, t, forward_rows, NULL };
     k->parallel(k->self, head->shards, run_shard, &p);
 }
 
-static void backward_rows(hk_node *head, hk_tile *a, float *scratch)
+/* Where the errors of a layer's inputs go. */
+static void show_errors(const hk_node *l, hk_tile *a)
 {
+    for (int i = 0; i < l->spec->n_in; i++) {
+        if (!l->dx_want[i]) continue;
+        a->dx[i] = rows_of(hk_dx(l, i, a->t), l->from[i], a->row);
+        a->add[i] = l->dx_add[i];
+    }
+}
+
+static void backward_rows(const pass *p, hk_tile *a, float *scratch)
+{
+    hk_node *head = p->head;
     const float *after = NULL;
     for (int k = head->chain - 1; k >= 0; k--) {
         hk_node *l = head + k;
@@ -118,11 +136,7 @@ static void backward_rows(hk_node *head, hk_tile *a, float *scratch)
             a->dx[0] = b->inner_dy ? scratch + (size_t)(k % INNER) * l->tile
                                    : rows_of(hk_dy(b, a->t), b, a->row);
         } else if (k == 0 && !l->ops->backward) {
-            for (int i = 0; i < l->spec->n_in; i++) {
-                if (!l->dx_want[i]) continue;
-                a->dx[i] = rows_of(hk_dx(l, i, a->t), l->from[i], a->row);
-                a->add[i] = l->dx_add[i];
-            }
+            show_errors(l, a);
         }
         if (l->ops->backward_tile) l->ops->backward_tile(l, a);
         after = a->dx[0];
@@ -134,11 +148,38 @@ void hk_chain_backward(hk_node *head, int t)
     const hk_kernels *k = head->net->spec.kernels;
     if (!hk_chain_last(head)->learnable) return;
     if (any_tile(head, true)) {
-        pass p = { head, t, backward_rows };
+        pass p = { head, t, backward_rows, NULL };
         k->parallel(k->self, head->shards, run_shard, &p);
     }
     if (head->learnable && head->ops->backward) head->ops->backward(head, t);
 }
+
+/* ---- passes of a whole stage --------------------------------------------------------------------- */
+
+static void own_forward(const pass *p, hk_tile *a, float *scratch)
+{
+    a->scratch = scratch + (INNER + EXPAND) * p->head->tile;
+    show_inputs(p->head, a, scratch);
+    p->body(p->head, a);
+}
+
+static void own_backward(const pass *p, hk_tile *a, float *scratch)
+{
+    a->scratch = scratch + (INNER + EXPAND) * p->head->tile;
+    a->dy = rows_of(hk_dy(p->head, a->t), p->head, a->row);
+    show_errors(p->head, a);
+    p->body(p->head, a);
+}
+
+static void run_own(hk_node *l, int t, rows_stage *rows, hk_rows *body)
+{
+    const hk_kernels *k = l->net->spec.kernels;
+    pass p = { l, t, rows, body };
+    k->parallel(k->self, l->shards, run_shard, &p);
+}
+
+void hk_rows_forward(hk_node *l, int t, hk_rows *body) { run_own(l, t, own_forward, body); }
+void hk_rows_backward(hk_node *l, int t, hk_rows *body) { run_own(l, t, own_backward, body); }
 
 /* ---- sums over rows --------------------------------------------------------------------------- */
 

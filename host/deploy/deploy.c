@@ -21,15 +21,15 @@ static hk_map map_of(const hk_node *l)
 
 /* ---- which neurons can be run in other units ------------------------------------------------------- */
 
-/* One step of one neuron at states 0.25 f, 0.5 f, input 0.75 f, threshold f, spike s. */
-static void one_step(const hk_node *l, float f, float s, float *out)
+/* One step of one neuron at states 0.25 f, 0.5 f, input 0.75 f g, threshold f, leak times g, spike s. */
+static void one_step(const hk_node *l, float f, float g, float s, float *out)
 {
     const hk_neuron_ops *nn = hk_neuron_of(l);
-    const float x = 0.75f * f;
+    const float x = 0.75f * f * g;
     float prev[HK_MAX_STATE], learn[HK_MAX_LEARN];
     hk_neuron_step a = { .n = 1, .x = &x, .spike = &s };
     for (int p = 0; p < nn->n_learn; p++) {
-        learn[p] = p == 0 ? f : l->param[p]->w[0];
+        learn[p] = p == 0 ? f : l->param[p]->w[0] * (p == HK_FOLDED_LEAK ? g : 1);
         a.learn[p] = &learn[p];
     }
     for (int i = 0; i < nn->n_state; i++) {
@@ -48,13 +48,33 @@ static hk_status check_units(const hk_node *l, hk_error *e)
     for (int i = 0; i < nn->n_state; i++) fits &= !nn->rest || nn->rest(l->spec->neuron_cfg, i) == 0;
     for (int fired = 0; fired < 2; fired++) {
         float one[HK_MAX_STATE], four[HK_MAX_STATE];
-        one_step(l, 1, (float)fired, one);
-        one_step(l, 4, (float)fired * (hk_graded(l) ? 4.0f : 1.0f), four);
+        one_step(l, 1, 1, (float)fired, one);
+        one_step(l, 4, 1, (float)fired * (hk_graded(l) ? 4.0f : 1.0f), four);
         for (int i = 0; i < nn->n_state; i++) fits &= four[i] == 4 * one[i];
     }
     HK_CHECK(e, fits, HK_E_UNSUP, "deploy: neuron '%s' of layer '%s' is not linear in its potentials, as "
              "other units need (empf, or lif and if with reset soft or none and bits are)",
              nn->info.name, l->name);
+    return HK_OK;
+}
+
+/* With leak and input twice as large, the membrane must be, too: then its norm can be folded into both. */
+static hk_status check_norm(const hk_node *l, hk_error *e)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    bool fits = nn->n_learn == HK_FOLDED_LEAK + 1;
+    if (!hk_spiking_of(l)->membrane_norm) return HK_OK;
+    HK_CHECK(e, hk_own_steps(l) == 1, HK_E_UNSUP, "deploy: layer '%s' has a membrane norm for each of %d "
+             "steps, expected one; train with per_step: false", l->name, (int)hk_own_steps(l));
+    for (int fired = 0; fired < 2 && fits; fired++) {
+        float one[HK_MAX_STATE], two[HK_MAX_STATE];
+        one_step(l, 1, 1, (float)fired, one);
+        one_step(l, 1, 2, (float)fired, two);
+        fits = two[0] == 2 * one[0];
+    }
+    HK_CHECK(e, fits, HK_E_UNSUP, "deploy: the membrane norm of layer '%s' folds into leak and input, but "
+             "these do not make all of the membrane of neuron '%s' (empf, or lif of convention A with soft "
+             "reset)", l->name, nn->info.name);
     return HK_OK;
 }
 
@@ -87,6 +107,7 @@ static hk_status add_weights(hk_deploy *d, hk_stage *s, int32_t *i, hk_error *e)
     s->out = map_of(next);
     s->n = values(next->out.shape);
     if (s->spiking) HK_TRY(check_units(next, e));
+    if (s->spiking) HK_TRY(check_norm(next, e));
     if (s->spiking && next->out.kind == HK_F32) s->out.scale = hk_spiking_of(next)->scale;
     HK_TRY(hk_fold(s, l, norm, &d->size, e));
     return take_neurons(d, s, e);

@@ -13,6 +13,9 @@
  *   bits:   s = [U/A >= theta/A]
  *   graded: k = min(floor((A/Delta') s/A + 1/2), K)                       one product per spike sent
  *
+ * A norm of the membrane, U = f m + b with running statistics, makes A f of A, f C + b of C, and f a of the
+ * leak a.
+ *
  * so that between two layers there are integer additions alone, made of ANDs and population counts over 64
  * channels at once. A first layer that sees real numbers adds and subtracts those. Layers of float weights
  * (`ends: float`) and readouts keep A as a factor.

@@ -2,6 +2,7 @@
 #include "stage.h"
 
 #include "base/alloc.h"
+#include "layer/membrane_norm.h"
 #include "layer/spiking.h"
 
 #include <math.h>
@@ -22,7 +23,15 @@ static double key(const hk_node *l, const char *name)
     return 0;
 }
 
-/* I = a N + c of every channel. */
+/* The norm of the membrane: U = factor m + offset in channel o; false: none. */
+static bool membrane_norm(const hk_stage *s, size_t o, double *factor, double *offset)
+{
+    if (!s->spiking || !hk_spiking_of(s->spiking)->membrane_norm) return false;
+    hk_membrane_norm_fold(s->spiking, o, factor, offset);
+    return true;
+}
+
+/* I = a N + c of every channel; with a norm of the membrane behind, f I + b. */
 static void channel(const hk_stage *s, const hk_node *l, const hk_node *norm, size_t o, double *a, double *c)
 {
     const hk_param *w = l->param[0], *bias = param_of(l, "bias");
@@ -35,11 +44,16 @@ static void channel(const hk_stage *s, const hk_node *l, const hk_node *norm, si
     }
     *a = scale;
     *c = bias ? (double)bias->w[o] : 0;
-    if (!norm) return;
-    const double var = (double)param_of(norm, "running_var")->w[o] + key(norm, "eps");
-    const double factor = (double)param_of(norm, "weight")->w[o] / sqrt(var);
-    *c = (*c - (double)param_of(norm, "running_mean")->w[o]) * factor + (double)param_of(norm, "bias")->w[o];
+    if (norm) {
+        const double var = (double)param_of(norm, "running_var")->w[o] + key(norm, "eps");
+        const double factor = (double)param_of(norm, "weight")->w[o] / sqrt(var);
+        *c = (*c - (double)param_of(norm, "running_mean")->w[o]) * factor + (double)param_of(norm, "bias")->w[o];
+        *a *= factor;
+    }
+    double factor, offset;
+    if (!membrane_norm(s, o, &factor, &offset)) return;
     *a *= factor;
+    *c = factor * *c + offset;
 }
 
 static float sign_of(float v) { return (float)((v > 0) - (v < 0)); }
@@ -93,13 +107,17 @@ static hk_status neurons(hk_stage *s, hk_deploy_size *size, hk_error *e)
     for (int p = 0; p < hk_neuron_of(l)->n_learn; p++) {
         const hk_param *q = l->param[p];
         const size_t groups = q->n / own;
-        size->numbers += q->n * sizeof(float);
+        const bool folded = p == HK_FOLDED_LEAK && hk_spiking_of(l)->membrane_norm;
+        size->numbers += (folded && q->n < co ? co : q->n) * sizeof(float);
         s->learn[p] = hk_alloc(own * s->n * sizeof(float));
         HK_CHECK(e, s->learn[p], HK_E_NOMEM, "deploy: no memory for layer '%s'", l->name);
         for (size_t k = 0; k < own; k++)
             for (size_t i = 0; i < s->n; i++) {
                 const float v = q->w[k * groups + (groups == 1 ? 0 : i % groups)];
                 s->learn[p][k * s->n + i] = p == 0 ? v / s->unit[i % co] : v;
+                double factor, offset;
+                if (p == HK_FOLDED_LEAK && membrane_norm(s, i % co, &factor, &offset))
+                    s->learn[p][k * s->n + i] = (float)(factor * (double)v);
             }
     }
     return HK_OK;

@@ -54,6 +54,9 @@ struct hk_deploy {
     int32_t        t;
 };
 
+/* A norm of the membrane, U = f m + b, folds into the input and this parameter, the leak. */
+enum { HK_FOLDED_LEAK = 1 };
+
 /* fold.c: all that the weighted layer l and the batch norm behind it (or NULL) become. */
 hk_status hk_fold(hk_stage *s, const hk_node *l, const hk_node *norm, hk_deploy_size *size, hk_error *e);
 

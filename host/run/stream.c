@@ -39,17 +39,24 @@ static hk_status check_recipe(const hk_recipe *r, bool learn, hk_error *e)
     return HK_OK;
 }
 
+static double key_of(const hk_node *l, const char *name)
+{
+    const hk_info *info = &l->ops->info;
+    for (int k = 0; k < info->n_fields; k++)
+        if (!strcmp(info->fields[k].name, name)) return hk_field_get(&info->fields[k], l->spec->cfg);
+    return 0;
+}
+
 /* A norm over the batch of the instant has one row where the map is one position. */
 static hk_status check_norms(const hk_net *net, hk_error *e)
 {
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *l = &net->node[i];
-        const hk_info *info = &l->ops->info;
-        for (int k = 0; !strcmp(info->name, "batchnorm") && l->rows == 1 && k < info->n_fields; k++)
-            HK_CHECK(e, strcmp(info->fields[k].name, "mode") ||
-                     hk_field_get(&info->fields[k], l->spec->cfg) > 0, HK_E_UNSUP,
-                     "layer '%s' (batchnorm): a stream shows one value per channel, which has no mean and "
-                     "deviation of its own; set mode: eval", l->name);
+        const bool norm = !strcmp(l->ops->info.name, "batchnorm"), membrane = key_of(l, "membrane_norm") > 0;
+        const char *mode = norm ? "mode" : "norm_mode";
+        HK_CHECK(e, l->rows > 1 || !(norm || membrane) || key_of(l, mode) > 0, HK_E_UNSUP,
+                 "layer '%s' (%s): a stream shows one value per channel, which has no mean and deviation of "
+                 "its own; set %s: eval", l->name, norm ? "batchnorm" : "membrane_norm", mode);
     }
     return HK_OK;
 }

@@ -168,6 +168,10 @@ static void rounded(void **state)
         { &hk_neuron_lif, "threshold=0.4 leak=0.6 convention=B input_scale=1-alpha", NULL },
         { &hk_neuron_if, "threshold=0.4 reset=none", NULL },
         { &hk_neuron_lif, "threshold=0.4 leak=0.6 reset=hard", NULL },
+        { &hk_neuron_empf, "threshold=0.3 leak=0.6", "emission=graded membrane_norm=true" },
+        { &hk_neuron_empf, "threshold=0.3 leak=0.6",
+          "spike_bits=8 spike_step=0.0078125 membrane_norm=true leak_granularity=channel" },
+        { &hk_neuron_lif, "threshold=0.4 leak=0.6", "membrane_norm=true" },
     };
     for (int i = 0; i < HK_COUNT(row); i++)
         for (int k = 0; k < 2; k++) {
@@ -289,6 +293,20 @@ static void a_bit(small *s)              /* lowers the membrane by 1, whatever t
     tail(s);
 }
 
+static void a_norm(small *s)             /* of a membrane that is lowered by the whole threshold */
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=2 kernel=1 weights=binary");
+    small_spiking(s, "n", "membrane_norm=true", &hk_neuron_lif, "convention=B", &hk_surrogate_triangle, NULL);
+    tail(s);
+}
+
+static void norms_of_steps(small *s)
+{
+    small_layer(s, &hk_layer_conv2d, "conv1", "out=2 kernel=1 weights=binary");
+    small_spiking(s, "n", "membrane_norm=true per_step=true", &hk_neuron_empf, NULL, &hk_surrogate_triangle, NULL);
+    tail(s);
+}
+
 static void groups(small *s)
 {
     small_layer(s, &hk_layer_conv2d, "conv1", "out=2 kernel=1 groups=2 weights=binary");
@@ -305,6 +323,8 @@ static void refusals(void **state)
     refused(a_pool, "pool");
     refused(a_bit, "empf");
     refused(groups, "groups");
+    refused(a_norm, "convention A");
+    refused(norms_of_steps, "per_step: false");
 }
 
 int main(void)

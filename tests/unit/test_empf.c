@@ -227,6 +227,7 @@ static void differences(void **state)
     static const char *const layer[] = {
         "emission=graded", "emission=graded per_step=true scale=1.5", "emission=graded recurrent=false",
         "emission=graded per_step=true threshold_granularity=channel leak_granularity=neuron",
+        "emission=graded membrane_norm=true", "emission=graded membrane_norm=true norm_mode=eval per_step=true",
     };
     for (int i = 0; i < HK_COUNT(layer); i++) {
         const net_case c = { graded_layers, layer[i], "kind=sum", { 6, 6, 2, false }, 4, 3, EACH_STEP, false,
@@ -270,7 +271,8 @@ static void orders(void **state)
 {
     (void)state;
     static const char *const keys[] = { "emission=graded", "emission=graded spike_bits=4 spike_step=0.125",
-                                        "emission=graded recurrent=false", "per_step=true emission=step" };
+                                        "emission=graded recurrent=false", "per_step=true emission=step",
+                                        "emission=graded membrane_norm=true", "emission=step membrane_norm=true" };
     for (int i = 0; i < HK_COUNT(keys); i++) {
         const net_case c = { graded_layers, keys[i], "kind=sum", { 6, 6, 2, false }, 4, 3, EACH_STEP, false, 80 };
         small *step = random_gradients(&c, &hk_rule_bptt, "reset_grad=kept");

@@ -57,7 +57,8 @@ static void every_rule(void **state)
     static const char *const sets[][2] = {
         { "rule=stop" }, { "rule=bptt" }, { "rule=sltt" }, { "rule=ottt_a" }, { "rule=ottt_o" },
         { "rule=sltt_k", "rule.K=2" }, { "rule=bptt", "rule.order=layer" }, { "neuron={name: plif, reset: soft}" },
-        { "neuron=clif", "rule.hard_reset_trace=ignore" },
+        { "neuron=clif", "rule.hard_reset_trace=ignore" }, { "neuron.membrane_norm=true", "rule=sltt" },
+        { "neuron={name: empf, membrane_norm: true, per_step: true}", "rule={name: stop, weight_trace: none}" },
         { "encode=rate" }, { "optim=adamw" }, { "loss=mse" }, { "neuron.leak_granularity=channel",
         "rule={name: stop, W: false}" }, { "rule.traces=bf16" },
     };

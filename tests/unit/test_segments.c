@@ -102,8 +102,8 @@ static void graded_layers(small *s, const char *layer, const char *readout)
 static void test_graded(void **state)
 {
     (void)state;
-    static const char *const layer[] = { "per_step=true", "spike_bits=4 spike_step=0.125" };
-    for (int i = 0; i < 2; i++) {
+    static const char *const layer[] = { "per_step=true", "spike_bits=4 spike_step=0.125", "membrane_norm=true" };
+    for (int i = 0; i < HK_COUNT(layer); i++) {
         const net_case c = { graded_layers, layer[i], "kind=sum", IMAGE6, 12, 3, EACH_STEP, false, 44 };
         check(&c, "reset_grad=kept");
     }

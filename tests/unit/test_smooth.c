@@ -350,9 +350,26 @@ static void neurons(void **state)
     }
 }
 
+/* The membrane normed between the map and a smooth firing; on maps, with statistics of either kind. */
+static void membrane_norm(void **state)
+{
+    (void)state;
+    small s = { 0 };
+    small_layer(&s, &hk_layer_conv2d, "conv1", "out=4 padding=1");
+    lif(&s, "lif1", "membrane_norm=true leak_granularity=channel", "leak=0.6 threshold=0.6 convention=B");
+    small_layer(&s, &hk_layer_conv2d, "conv2", "out=4 kernel=2 stride=2");
+    small_spiking(&s, "plif", "membrane_norm=true norm_mode=eval", &hk_neuron_plif, "threshold=0.5",
+                  &hk_surrogate_sigmoid, "slope=3");
+    small_layer(&s, &hk_layer_flatten, "flat", NULL);
+    head(&s, "kind=sum");
+    small_loss(&s, &hk_loss_ce, NULL, STEP_MEAN);
+    check(&s, IMAGE, 5, 3e-3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(membrane_norm),
         cmocka_unit_test(dense_net), cmocka_unit_test(conv_net), cmocka_unit_test(norm_of_spikes),
         cmocka_unit_test(attention),
         cmocka_unit_test(residual_net), cmocka_unit_test(float_branches), cmocka_unit_test(resets),
