@@ -23,7 +23,7 @@ PKG_CONFIG_PATH=$here/$(dirname "$pc")
 export PKG_CONFIG_PATH
 flags="$(pkg-config --cflags hillock) $(pkg-config --libs hillock)"
 [ "$(pkg-config --modversion hillock)" = "$("$HILLOCK" --version | sed 's/hillock //')" ] || fail "version of hillock.pc"
-for header in hillock.h hillock_core.h hillock_ext.h hillock_stream.h hillock_image.h kernel/kernel.h; do
+for header in hillock.h hillock_core.h hillock_ext.h hillock_net.h hillock_stream.h hillock_image.h kernel/kernel.h; do
     [ -f prefix/include/$header ] || fail "$header is not installed"
 done
 
