@@ -107,21 +107,27 @@ hk_status hk_bench_case_open(hk_bench_case *b, const hk_bench_case_cfg *cfg, hk_
 
 /* ---- the net --------------------------------------------------------------------------------- */
 
+void hk_bench_case_spec(hk_bench_case *b, int32_t threads, hk_net_spec *spec, hk_host_kernels_cfg *cfg)
+{
+    *cfg = hk_recipe_kernels(&b->recipe, threads);
+    cfg->choice = b->choices.row;
+    cfg->n_choice = b->choices.n;
+    hk_recipe_spec(&b->recipe, b->cfg->learn, b->cfg->learn, spec);
+    if (!b->in.x) return;
+    spec->input.kind = HK_F32;
+    spec->input.scale = 1;
+    spec->constant_input = b->in.constant;
+}
+
 hk_status hk_bench_case_build(hk_bench_case *b, int32_t threads, hk_error *e)
 {
     hk_net_spec spec;
-    hk_host_kernels_cfg cfg = hk_recipe_kernels(&b->recipe, threads);
-    hk_recipe_spec(&b->recipe, b->cfg->learn, b->cfg->learn, &spec);
-    if (b->in.x) {
-        spec.input.kind = HK_F32;
-        spec.input.scale = 1;
-        spec.constant_input = b->in.constant;
-    }
+    hk_host_kernels_cfg cfg;
     hk_engine_close(&b->engine);
     hk_choices_close(&b->choices);
+    hk_bench_case_spec(b, threads, &spec, &cfg);
     HK_TRY(hk_choices_open(&b->choices, &spec, &cfg, b->recipe.train.tune, &b->cfg->choice, e));
-    cfg.choice = b->choices.row;
-    cfg.n_choice = b->choices.n;
+    hk_bench_case_spec(b, threads, &spec, &cfg);
     HK_TRY(hk_engine_open(&b->engine, &spec, &cfg, e));
     if (b->cfg->weights) HK_TRY(hk_weights_load(&b->engine.net, b->cfg->weights, e));
     b->engine.net.update.lr = 0.01f;

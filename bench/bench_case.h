@@ -45,6 +45,9 @@ hk_status hk_bench_case_open(hk_bench_case *b, const hk_bench_case_cfg *cfg, hk_
  * the weights. */
 hk_status hk_bench_case_build(hk_bench_case *b, int32_t threads, hk_error *e);
 
+/* What the net of the case is built from, with the choices of its last build. */
+void hk_bench_case_spec(hk_bench_case *b, int32_t threads, hk_net_spec *spec, hk_host_kernels_cfg *cfg);
+
 /* The batch once: a training step with its update, or inference. seconds may be NULL. */
 hk_status hk_bench_case_run(hk_bench_case *b, double *seconds, hk_result *r, hk_error *e);
 

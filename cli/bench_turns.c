@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "bench/bench_time.h"
 #include "run/describe.h"
+#include "traffic.h"
 
 typedef struct turns {
     const hk_turns_opts *o;
@@ -127,7 +128,8 @@ static hk_status paced(turns *u, hk_error *e)
     return HK_OK;
 }
 
-static void print(turns *u)
+/* Memory before traffic: that is counted in a net of its own. */
+static hk_status print(turns *u, hk_error *e)
 {
     const double median = hki_time_median(&u->times);
     const double least = u->times.t[0], most = u->times.t[u->times.n - 1];
@@ -138,8 +140,10 @@ static void print(turns *u)
                                             "min", least, "median", median, "max", most, "idle",
                                             (json_int_t)u->idle, "resident", (json_int_t)peak));
         add_result(u, j);
-        print_line(j, JSON_INDENT(1));
-        return;
+        const hk_status st = u->o->traffic ? hk_cli_traffic(&u->one, median, j, e) : HK_OK;
+        if (st == HK_OK) print_line(j, JSON_INDENT(1));
+        else json_decref(j);
+        return st;
     }
     printf("%s, %s of %d samples, T = %d, %d threads\n"
            "  %10.3f ms, %.3f to %.3f in %d runs\n"
@@ -149,6 +153,7 @@ static void print(turns *u)
            (int)u->one.engine.kernels.table.workers, 1e3 * median, 1e3 * least, 1e3 * most,
            u->times.n, (double)(peak - u->idle) / 1048576,
            (double)hk_engine_bytes(&u->one.engine) / 1048576);
+    return u->o->traffic ? hk_cli_traffic(&u->one, median, NULL, e) : HK_OK;
 }
 
 static hk_status alone(turns *u, hk_error *e)
@@ -158,8 +163,7 @@ static hk_status alone(turns *u, hk_error *e)
         HK_TRY(hk_bench_case_run(&u->one, &u->seconds, &u->result, e));
         hki_time_add(&u->times, u->seconds);
     }
-    print(u);
-    return HK_OK;
+    return print(u, e);
 }
 
 hk_status hk_cli_turns(const hk_turns_opts *o, hk_error *e)

@@ -12,6 +12,7 @@ typedef struct hk_turns_opts {
     hk_bench_case_cfg what;              /* `learn` is set by the part                            */
     int32_t threads, repeats, warmup;
     bool    json;
+    bool    traffic;                     /* alone: bytes moved between memory and processor, too  */
     bool    paced;                       /* see hk_cli_turns                                      */
 } hk_turns_opts;
 

@@ -13,7 +13,7 @@
 #include "bench_turns.h"
 #include "cli.h"
 
-enum { RECIPES = 16, KEY_PACED = 256, KEY_WARMUP, KEY_TUNE };
+enum { RECIPES = 16, KEY_PACED = 256, KEY_WARMUP, KEY_TUNE, KEY_TRAFFIC };
 
 typedef struct options {
     bool          products, neurons, train, step, infer, json;
@@ -54,8 +54,11 @@ static void check_parts(options *o, struct argp_state *state)
     if (!turns && !others) o->products = o->neurons = o->train = true;
     if (turns && (o->step == o->infer || others || o->n_recipe != 1))
         argp_error(state, "'%s' stands alone and takes one --recipe", o->step ? "step" : "infer");
-    if (!turns && (o->turns.what.input || o->turns.what.weights || o->sets.n || o->turns.paced))
-        argp_error(state, "--input, --weights, --set, --tune and --paced go with 'step' and 'infer'");
+    const hk_turns_opts *u = &o->turns;
+    if (!turns && (u->what.input || u->what.weights || o->sets.n || u->paced || u->traffic))
+        argp_error(state, "--input, --weights, --set, --tune, --traffic and --paced go with 'step' and "
+                   "'infer'");
+    if (u->paced && u->traffic) argp_error(state, "--traffic does not go with --paced");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -73,6 +76,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'w': o->turns.what.weights = arg; return 0;
     case 's': hk_cli_set(&o->sets, arg, state); return 0;
     case KEY_TUNE: hk_cli_set(&o->sets, "train.tune=true", state); return 0;
+    case KEY_TRAFFIC: o->turns.traffic = true; return 0;
     case KEY_PACED: o->turns.paced = true; return 0;
     case 'j': o->json = true; return 0;
     case ARGP_KEY_ARG: add_part(o, arg, state); return 0;
@@ -209,6 +213,8 @@ int hk_cmd_bench(int argc, char **argv)
         { "input", 'i', "X.npz", 0, "A batch as `hillock probe` reads it (random samples)", 0 },
         { "weights", 'w', "W", 0, "safetensors; otherwise the first weights of train.seed", 0 },
         { "warmup", KEY_WARMUP, "N", 0, "Runs before the timed ones (3)", 0 },
+        { "traffic", KEY_TRAFFIC, NULL, 0,
+          "Count the bytes that each layer and stage moves between memory and processor", 0 },
         { "paced", KEY_PACED, NULL, 0,
           "Wait for a line of stdin before building and before each run, answer it with JSON", 0 },
         { 0 },
@@ -221,7 +227,7 @@ int hk_cmd_bench(int argc, char **argv)
                "products: event-driven and dense products over the share of active inputs; "
                "neurons: the elementwise pass in bytes per second; train: a training step against "
                "its products, and against one thread; step, infer: one recipe's training step or "
-               "inference alone, with its memory. Compare ratios, not times of different "
+               "inference alone, with its memory and its traffic. Compare ratios, not times of different "
                "machines.",
     };
     options o = { .turns = { .warmup = 3 } };

@@ -47,6 +47,8 @@ expect 1 'weights' "$hillock" eval digits.yaml
 expect 2 'stands alone' "$hillock" bench step
 expect 2 'stands alone' "$hillock" bench step infer -r digits.yaml
 expect 2 'go with' "$hillock" bench products --paced
+expect 2 'go with' "$hillock" bench neurons --traffic
+expect 2 'go with' "$hillock" bench step -r digits.yaml --paced --traffic
 expect 1 'missing.npz' "$hillock" bench step -r digits.yaml --input missing.npz
 expect 0 'above the idle process' "$hillock" bench infer -r digits.yaml -n 2 --set train.batch=1
 "$hillock" bench step -r digits.yaml --warmup 0 -n 1 --json > alone.json
