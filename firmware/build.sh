@@ -2,6 +2,7 @@
 # firmware/build.sh BOARD NET OUT [PROGRAM]: the core, an exported net and a program (default
 # firmware/digits.c) as OUT/BOARD.elf with its map; BOARD `host` builds them for this computer.
 # Fails where the core or the net needs more than string.h and math.h. NET `none`: checks the core.
+# OPTIMIZE=-Os in the environment: less code, slower (another OUT for it: objects are kept).
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 source_root=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,8 +10,8 @@ source_root=$(cd "$(dirname "$0")/.." && pwd)
 name=$1 net=$2 out=$3 program=${4:-$source_root/firmware/digits.c}
 core=${HILLOCK_CORE:-$source_root/core}
 warnings="-Wall -Wextra -Wshadow -Werror -Wno-unknown-pragmas"
-flags="-std=gnu11 -O2 -ffp-contract=off -fno-math-errno -fno-trapping-math -ffunction-sections
-    -fdata-sections $warnings"
+flags="-std=gnu11 ${OPTIMIZE:--O2} -DHK_SMALL -ffp-contract=off -fno-math-errno -fno-trapping-math
+    -ffunction-sections -fdata-sections $warnings"
 mkdir -p "$out/$name/include"
 # A folder with nothing but Random123 in it: /usr/include as a whole would bring the host's libc.
 ln -sfn "${RANDOM123:-/usr/include}/Random123" "$out/$name/include/Random123"

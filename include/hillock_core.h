@@ -124,14 +124,20 @@ typedef struct hk_info {
 } hk_info;
 
 #define HK_COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
+/* A build with HK_SMALL, for a microcontroller, has no help texts in its flash: help is "". */
+#ifdef HK_SMALL
+#  define HK_HELP(text) ""
+#else
+#  define HK_HELP(text) text
+#endif
 #define HK_ROW_FLOAT(cfg, m, def, lo, hi, unit, help)                                              \
-    { #m, HK_FLOAT, offsetof(cfg, m), def, lo, hi, unit, help, NULL }
+    { #m, HK_FLOAT, offsetof(cfg, m), def, lo, hi, unit, HK_HELP(help), NULL }
 #define HK_ROW_INT(cfg, m, def, lo, hi, unit, help)                                                \
-    { #m, HK_INT, offsetof(cfg, m), def, lo, hi, unit, help, NULL }
+    { #m, HK_INT, offsetof(cfg, m), def, lo, hi, unit, HK_HELP(help), NULL }
 #define HK_ROW_BOOL(cfg, m, def, help)                                                             \
-    { #m, HK_BOOL, offsetof(cfg, m), def, 0, 1, "1", help, NULL }
+    { #m, HK_BOOL, offsetof(cfg, m), def, 0, 1, "1", HK_HELP(help), NULL }
 #define HK_ROW_ENUM(cfg, m, def, words, n, help)                                                   \
-    { #m, HK_ENUM, offsetof(cfg, m), def, 0, (n) - 1, "1", help, words }
+    { #m, HK_ENUM, offsetof(cfg, m), def, 0, (n) - 1, "1", HK_HELP(help), words }
 
 /* Sets every field of cfg (info->cfg_size bytes) to its default. */
 void hk_fields_default(const hk_info *info, void *cfg);

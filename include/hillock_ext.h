@@ -22,7 +22,8 @@ extern "C" {
 #ifndef HK_CLONES                   /* the build may compile elementwise bodies once per CPU level */
 #  define HK_CLONES
 #endif
-#if defined(__GNUC__)               /* a part of such a body: compiled with it, for its CPU level */
+/* A part of such a body: compiled with it, for its CPU level. A small build shares it as a function. */
+#if defined(__GNUC__) && !defined(HK_SMALL)
 #  define HK_PART static inline __attribute__((always_inline))
 #else
 #  define HK_PART static inline
