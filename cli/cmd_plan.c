@@ -19,9 +19,8 @@ typedef struct options {
     char       *rule[MOST];
     int32_t     T[MOST];
     int         n_rule, n_T;
-    bool        json, layers, mcu;
-    hk_form     form;
-    hk_mcu_limits limits;
+    bool        json, layers;
+    hk_device   device;                  /* target NULL: this computer                              */
 } options;
 
 static const char *const region[] = HK_REGION_NAMES;
@@ -173,12 +172,12 @@ static int run_mcu(const options *o)
     hk_plan plan;
     hk_error e;
     if (hk_plan_mcu(&plan, o->path, o->sets.at, o->sets.n, o->n_rule ? o->rule[0] : NULL,
-                    o->n_T ? o->T[0] : 0, o->form, &e))
+                    o->n_T ? o->T[0] : 0, &o->device, &e))
         return hk_cli_fail(&e);
     hk_status st = plan.refused.code;
     if (st) e = plan.refused;
     else if (o->json) json(o, &plan, 1);
-    else st = hk_plan_mcu_show(&plan, &o->limits, o->form, &e);
+    else st = hk_plan_mcu_show(&plan, &o->device, &e);
     hk_plan_free(&plan);
     return st ? hk_cli_fail(&e) : HK_EXIT_DONE;
 }
@@ -200,7 +199,7 @@ static void read_form(options *o, const char *arg, struct argp_state *state)
     int form = 0;
     while (hk_form_name(form) && strcmp(hk_form_name(form), arg) != 0) form++;
     if (!hk_form_name(form)) argp_error(state, "--weights: '%s', expected f32, f16 or i8", arg);
-    o->form = (hk_form)form;
+    o->device.form = (hk_form)form;
 }
 
 static void read_steps(options *o, char *arg, struct argp_state *state)
@@ -229,12 +228,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'l': o->layers = true; return 0;
     case 'j': o->json = true; return 0;
     case KEY_TARGET:
-        if (strcmp(arg, "mcu") != 0) argp_error(state, "--target: '%s', expected mcu", arg);
-        o->mcu = true;
+        if (!(o->device.target = hk_target_find(arg)))
+            argp_error(state, "--target: '%s', expected mcu, cortex-m4f, cortex-m7, cortex-m55 or rv32", arg);
         return 0;
-    case KEY_RAM: o->limits.ram = read_bytes(arg, "--ram", state); return 0;
-    case KEY_FLASH: o->limits.flash = read_bytes(arg, "--flash", state); return 0;
-    case KEY_STACK: o->limits.stack = read_bytes(arg, "--stack", state); return 0;
+    case KEY_RAM: o->device.ram = read_bytes(arg, "--ram", state); return 0;
+    case KEY_FLASH: o->device.flash = read_bytes(arg, "--flash", state); return 0;
+    case KEY_STACK: o->device.stack = read_bytes(arg, "--stack", state); return 0;
     case KEY_WEIGHTS: read_form(o, arg, state); return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num) argp_usage(state);
@@ -254,7 +253,8 @@ int hk_cmd_plan(int argc, char **argv)
           0 },
         HK_CLI_SET,
         { "json", 'j', NULL, 0, "As JSON, exact numbers, with all layers", 0 },
-        { "target", KEY_TARGET, "mcu", 0, "Plan the exported net: batch 1 in one block of memory", 1 },
+        { "target", KEY_TARGET, "NAME", 0, "Plan the exported net, batch 1 in one block of memory, for "
+          "cortex-m4f, cortex-m7, cortex-m55, rv32, or mcu: the largest figures of these", 1 },
         { "ram", KEY_RAM, "BYTES", 0, "mcu: refuse a net that needs more, e.g. 64K", 1 },
         { "flash", KEY_FLASH, "BYTES", 0, "mcu: refuse a net that needs more", 1 },
         { "stack", KEY_STACK, "BYTES", 0, "mcu: set aside for the stack (4096)", 1 },
@@ -271,7 +271,7 @@ int hk_cmd_plan(int argc, char **argv)
                "pass backwards in time has to remember; packed weights as the products want them; "
                "work shared scratch. Under an online rule none of them grows with T.",
     };
-    options o = { .limits.stack = HK_TARGET_STACK };
+    options o = { .device.stack = HK_TARGET_STACK };
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;
-    return o.mcu ? run_mcu(&o) : run(&o);
+    return o.device.target ? run_mcu(&o) : run(&o);
 }

@@ -41,21 +41,21 @@ static size_t learned(const hk_net *net)
 }
 
 /* Constants in flash, by layer, and the core's tables in RAM. */
-static void measure_device(hk_plan *p, const hk_net *net, hk_form form)
+static void measure_device(hk_plan *p, const hk_net *net, const hk_device *device)
 {
-    p->tables = hk_target_table_bytes(net->n_node, net->n_param);
+    p->tables = hk_target_table_bytes(device->target, net->n_node, net->n_param);
     for (int32_t i = 0; i < net->n_node; i++)
         p->layer[i].flash = hk_target_spec_bytes(net->node[i].spec);
     for (int32_t k = 0; k < net->n_param; k++)
         for (int32_t i = 0; i < net->n_node; i++)
             if (net->param[k].layer == net->node[i].name)
-                p->layer[i].flash += hk_target_constant(&net->param[k], form);
+                p->layer[i].flash += hk_target_constant(&net->param[k], device->form);
 }
 
-static hk_status measure(hk_plan *p, hk_net *net, const hk_form *device, hk_error *e)
+static hk_status measure(hk_plan *p, hk_net *net, const hk_device *device, hk_error *e)
 {
     HK_TRY(hk_net_plan(net, p->bytes, e));
-    if (device) measure_device(p, net, *device);
+    if (device) measure_device(p, net, device);
     p->learned = learned(net);
     for (int r = 0; r < HK_REGIONS; r++) p->total += p->bytes[r];
     for (int32_t i = 0; i < net->n_node; i++) {
@@ -74,9 +74,9 @@ static hk_status measure(hk_plan *p, hk_net *net, const hk_form *device, hk_erro
 
 /* ---- one plan -------------------------------------------------------------------------------- */
 
-/* device: not NULL for a microcontroller's spec; the form of its weights. */
+/* device: not NULL for a microcontroller's spec. */
 static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels,
-                       const hk_form *device, hk_error *e)
+                       const hk_device *device, hk_error *e)
 {
     hk_net net;
     hk_net_spec spec;
@@ -104,7 +104,7 @@ static hk_status settle(hk_plan *p, hk_status st, const hk_error *inner, hk_erro
     return st == HK_E_UNSUP ? HK_OK : st;
 }
 
-static hk_status make(hk_plan *p, const hk_recipe *r, const hk_form *device, hk_error *e)
+static hk_status make(hk_plan *p, const hk_recipe *r, const hk_device *device, hk_error *e)
 {
     hk_host_kernels kernels;
     hk_error inner = { 0 };
@@ -118,7 +118,7 @@ static hk_status make(hk_plan *p, const hk_recipe *r, const hk_form *device, hk_
 }
 
 static hk_status plan(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, const hk_form *device, hk_error *e)
+                      const char *rule, int32_t T, const hk_device *device, hk_error *e)
 {
     enum { MOST = 258 };
     const char *all[MOST];
@@ -155,9 +155,9 @@ hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int
 }
 
 hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, hk_form form, hk_error *e)
+                      const char *rule, int32_t T, const hk_device *device, hk_error *e)
 {
-    return plan(p, path, set, n_set, rule, T, &form, e);
+    return plan(p, path, set, n_set, rule, T, device, e);
 }
 
 void hk_plan_free(hk_plan *p)

@@ -23,25 +23,29 @@ typedef struct hk_plan {
     size_t         bytes[HK_REGIONS], total;
     size_t         learned;              /* parameters, without running statistics              */
     double         operations;
-    size_t         tables;               /* hk_plan_mcu: RAM of the core's tables, at most      */
+    size_t         tables;               /* hk_plan_mcu: RAM of the core's tables               */
     hk_error       refused;              /* code HK_OK, or why this rule does not fit           */
 } hk_plan;
+
+/* A microcontroller; of RAM and flash what it has, 0: no limit; stack: what is set aside for it. */
+typedef struct hk_device {
+    const hk_target *target;
+    hk_form          form;               /* of the constants that are weights                   */
+    size_t           ram, flash, stack;
+} hk_device;
 
 /* Reads the recipe with these assignments, opens the data only if the recipe does not say their
  * shape, and measures. rule NULL: the recipe's own; T 0: the recipe's. A rule that does not fit the
  * net is told in `refused`; any other failure is returned. */
 hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
                        const char *rule, int32_t T, hk_error *e);
-/* The same for the exported net on a microcontroller: batch 1, one worker, weights as `form`. */
+/* The same for the exported net on a microcontroller: batch 1, one worker. */
 hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, hk_form form, hk_error *e);
+                      const char *rule, int32_t T, const hk_device *device, hk_error *e);
 void      hk_plan_free(hk_plan *p);
-
-/* What a device has, 0: no limit; stack: what is set aside for it. */
-typedef struct hk_mcu_limits { size_t ram, flash, stack; } hk_mcu_limits;
 
 /* plan_mcu.c: prints RAM and flash by region and layer. E_NOMEM: over a limit, with the largest
  * consumers. */
-hk_status hk_plan_mcu_show(const hk_plan *p, const hk_mcu_limits *m, hk_form form, hk_error *e);
+hk_status hk_plan_mcu_show(const hk_plan *p, const hk_device *device, hk_error *e);
 
 #endif

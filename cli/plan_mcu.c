@@ -60,7 +60,7 @@ static void show_layers(const hk_plan *p)
     printf("\n");
 }
 
-hk_status hk_plan_mcu_show(const hk_plan *p, const hk_mcu_limits *m, hk_form form, hk_error *e)
+hk_status hk_plan_mcu_show(const hk_plan *p, const hk_device *d, hk_error *e)
 {
     consumer ram[NAMED] = { 0 }, flash[NAMED] = { 0 };
     size_t constants = 0;
@@ -72,21 +72,26 @@ hk_status hk_plan_mcu_show(const hk_plan *p, const hk_mcu_limits *m, hk_form for
     }
     for (int r = 0; r < HK_REGIONS; r++) offer(ram, "shared", region[r], shared(p, r));
     offer(ram, "tables", "", p->tables);
-    offer(ram, "stack", "", m->stack);
-    offer(flash, "code", "", HK_TARGET_CODE);
-    const size_t all_ram = p->total + p->tables + m->stack, all_flash = constants + HK_TARGET_CODE;
-    printf("microcontroller: rule %s, T %d, batch 1, weights %s; bytes\n\n", p->rule, (int)p->T,
-           hk_form_name((int)form));
+    offer(ram, "stack", "", d->stack);
+    const size_t code = (size_t)d->target->code;
+    offer(flash, "code", "", code);
+    const size_t all_ram = p->total + p->tables + HK_TARGET_DATA + d->stack;
+    const size_t all_flash = constants + code;
+    const bool any = d->target == hk_target_at(0);
+    printf("microcontroller %s: rule %s, T %d, batch 1, weights %s; bytes\n\n", d->target->name, p->rule,
+           (int)p->T, hk_form_name((int)d->form));
     show_layers(p);
     printf("\nRAM   %8zu  net, the static block (exact)\n"
-           "      %8zu  tables of the core (at most)\n"
+           "      %8zu  tables of the core (%s)\n"
+           "      %8d  start-up, C library, alignment (estimate)\n"
            "      %8zu  stack (set aside)\n"
-           "      %8zu  in all\n"
-           "flash %8zu  weights and tables\n"
-           "      %8d  code (estimate; the linker's map tells)\n"
            "      %8zu  in all\n",
-           p->total, p->tables, m->stack, all_ram, constants, HK_TARGET_CODE, all_flash);
-    if (m->ram && all_ram > m->ram) return refuse("RAM", all_ram, m->ram, ram, e);
-    if (m->flash && all_flash > m->flash) return refuse("flash", all_flash, m->flash, flash, e);
+           p->total, p->tables, any ? "at most" : "exact", HK_TARGET_DATA, d->stack, all_ram);
+    printf("flash %8zu  weights and tables\n"
+           "      %8zu  code (estimate%s; %d KiB more or less by the net's members; the map tells)\n"
+           "      %8zu  in all\n",
+           constants, code, any ? ", the largest target's" : "", HK_TARGET_SPREAD / 1024, all_flash);
+    if (d->ram && all_ram > d->ram) return refuse("RAM", all_ram, d->ram, ram, e);
+    if (d->flash && all_flash > d->flash) return refuse("flash", all_flash, d->flash, flash, e);
     return HK_OK;
 }

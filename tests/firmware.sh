@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 . "$(dirname "$0")/lib_expect.sh"
+. "$(dirname "$0")/lib_firmware.sh"
 hillock=${HILLOCK:?path of the command}
 src=${HILLOCK_SRC:?path of the sources}
 . "$src/firmware/boards.sh"
@@ -14,6 +15,12 @@ recipe=$src/recipes/digits-mcu.yaml
 "$hillock" plan "$recipe" --target mcu --ram 64K --flash 128K >plan4
 "$hillock" plan "$recipe" --target mcu --T 400 >plan400
 cmp <(grep '^RAM' plan4) <(grep '^RAM' plan400) || fail "RAM grows with T"
+figures() { awk '/^(RAM|flash|  )/ && !/net, the/ { print $1 == "flash" ? $2 : $1 }' "$1"; }
+for name in $boards; do
+    "$hillock" plan "$recipe" --target "$name" >plan
+    paste <(figures plan4) <(figures plan) | awk '$1 < $2 { exit 1 }' ||
+        fail "--target mcu plans less than $name needs"
+done
 code=0
 "$hillock" plan "$recipe" --target mcu --ram 40K >said 2>&1 || code=$?
 [ $code = 1 ] && grep -q 'bytes of RAM, .* the largest consumers are shared work ([0-9]*), lif1 state (' said ||
@@ -70,11 +77,7 @@ plant static 'mutable global: . planted' \
 
 # ---- the device
 "$src/firmware/build.sh" cortex-m4f net out
-planned=$(awk '/^RAM/ { print $2 }' plan4)
-linked=$(printf '%d' "$(awk '/\.bss\.net_memory$/ { getline; print $2; exit }
-    /\.bss\.net_memory / { print $3; exit }' out/cortex-m4f.map)")
-[ "$planned" = "$linked" ] || fail "planned $planned bytes of static block, linked $linked"
-echo "static block: $planned bytes, planned and linked"
+as_planned cortex-m4f out "$recipe"
 "$src/firmware/run.sh" cortex-m4f out self | tee self
 grep -q '^self-test: ' self || fail "self-test on the device"
 

@@ -41,7 +41,7 @@ hk_status hk_export(const hk_export_opts *o, hk_export_result *out, hk_error *e)
         out->memory = hk_image_bytes(&s->image);
         out->n_node = net->n_node;
         out->n_param = net->n_param;
-        out->tables = hk_target_table_bytes(net->n_node, net->n_param);
+        out->tables = hk_target_table_bytes(hk_target_at(0), net->n_node, net->n_param);
         for (int32_t i = 0; i < net->n_param; i++)
             out->constants += hk_target_constant(&net->param[i], o->form);
         st = write_all(&text, s, o, out, e);

@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target.h"
 
+#include <string.h>
+
+/* The Arm compilers take the shortest integer for an enum, that of RISC-V an int. */
+static const hk_target target[] = {
+    { "mcu", 532, 100, 576, 86160 },
+    { "cortex-m4f", 524, 96, 576, 75680 },
+    { "cortex-m7", 524, 96, 576, 69776 },
+    { "cortex-m55", 524, 96, 576, 72552 },
+    { "rv32", 532, 100, 576, 86160 },
+};
+
+const hk_target *hk_target_at(int i)
+{
+    return i >= 0 && i < HK_COUNT(target) ? &target[i] : NULL;
+}
+
+const hk_target *hk_target_find(const char *name)
+{
+    for (int i = 0; i < HK_COUNT(target); i++)
+        if (strcmp(target[i].name, name) == 0) return &target[i];
+    return NULL;
+}
+
 void hk_target_spec(const hk_recipe *r, int32_t tile, hk_net_spec *out)
 {
     hk_recipe_spec(r, true, true, out);
@@ -38,9 +61,9 @@ size_t hk_target_spec_bytes(const hk_node_spec *s)
     return bytes;
 }
 
-size_t hk_target_table_bytes(int32_t n_node, int32_t n_param)
+size_t hk_target_table_bytes(const hk_target *on, int32_t n_node, int32_t n_param)
 {
-    return (size_t)n_node * HK_TARGET_NODE + (size_t)n_param * HK_TARGET_PARAM + HK_TARGET_MODEL;
+    return (size_t)n_node * (size_t)on->node + (size_t)n_param * (size_t)on->param + (size_t)on->model;
 }
 
 const char *hk_form_name(int form)

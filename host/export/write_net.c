@@ -223,10 +223,11 @@ void hk_write_net_c(hk_text *t, const hk_snapshot *s, hk_form form)
     hk_text_put(t, "};\n\n");
     put_spec(t, spec);
     put_image(t, s);
+    const hk_target *most = hk_target_at(0);
     hk_text_put(t, "\n/* `hillock plan --target mcu` counts with these. */\n"
                    "_Static_assert(sizeof(void *) > 4 || sizeof(hk_node) <= %d, \"hk_node\");\n"
                    "_Static_assert(sizeof(void *) > 4 || sizeof(hk_param) <= %d, \"hk_param\");\n"
                    "_Static_assert(sizeof(void *) > 4 || sizeof(hk_model) <= %d, \"hk_model\");\n",
-                HK_TARGET_NODE, HK_TARGET_PARAM, HK_TARGET_MODEL);
+                (int)most->node, (int)most->param, (int)most->model);
     hk_text_put(t, "%s", net_c_entries);
 }
