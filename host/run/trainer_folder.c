@@ -61,7 +61,7 @@ static hk_status load(hki_trainer *t, hk_error *e)
     char text[160];
     HK_CHECK(e, t->open.choice.file || !t->s.choices.n, HK_E_IO,
              "%s is missing: this run was tuned, and goes on to the same bits only with its own table; "
-             "begin again with --force", t->choice);
+             "remove the folder of the run, or begin again with --force", t->choice);
     HK_TRY(hki_run_recipe(t, &t->at.recipe, e));
     HK_TRY(hk_checkpoint_load(t->last, &t->s.engine, &t->at, e));
     t->at.recipe = t->s.recipe_hash;
