@@ -1,5 +1,6 @@
 /* A sensor that never ends: the core alone learns as values arrive, one step at a time, from labels that
- * come now and then. Static memory, no allocation, the same bytes after any number of steps.
+ * come now and then; the same bytes after any number of steps. 01_embedded_loop.c says how such a net
+ * gets its memory; new here is hk_stream.
  *
  *   events of 3 channels (up, down) -> dense 24, LIF -> dense 2, leaky readout
  *
@@ -11,11 +12,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "static_net.h"
+
 #include <hillock_stream.h>
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 extern const hk_layer_ops     hk_layer_dense, hk_layer_spiking, hk_layer_readout;
 extern const hk_neuron_ops    hk_neuron_lif;
@@ -34,35 +36,22 @@ static hk_net   net;
 static hk_node  node[LAYERS];
 static hk_param param[LAYERS * HK_MAX_PARAM];
 
-typedef union config { double align; char bytes[64]; } config;
 static config fc1, lif1, lif1_spiking, triangle, fc2, readout, stop, adamw;
-
-static hk_status set(const hk_info *info, config *c, const char *key, double value, hk_error *e)
-{
-    for (int k = 0; k < info->n_fields; k++)
-        if (strcmp(info->fields[k].name, key) == 0)
-            return hk_field_set(info, &info->fields[k], c, value, e);
-    return hk_fail(e, HK_E_ARG, "%s has no key '%s'", info->name, key);
-}
 
 static hk_status configure(hk_error *e)
 {
-    const struct { const hk_info *info; config *c; } all[] = {
-        { &hk_layer_dense.info, &fc1 },         { &hk_layer_dense.info, &fc2 },
-        { &hk_neuron_lif.info, &lif1 },         { &hk_layer_spiking.info, &lif1_spiking },
-        { &hk_layer_readout.info, &readout },   { &hk_surrogate_triangle.info, &triangle },
-        { &hk_rule_stop.info, &stop },          { &hk_optim_adamw.info, &adamw },
-    };
-    for (int i = 0; i < HK_COUNT(all); i++) {
-        HK_CHECK(e, all[i].info->cfg_size <= sizeof(config), HK_E_NOMEM,
-                 "%s: its configuration takes %zu bytes", all[i].info->name, all[i].info->cfg_size);
-        hk_fields_default(all[i].info, all[i].c);
-    }
+    HK_TRY(defaults(&hk_layer_dense.info, &fc1, e));
     HK_TRY(set(&hk_layer_dense.info, &fc1, "out", 24, e));
-    HK_TRY(set(&hk_layer_dense.info, &fc2, "out", CLASSES, e));
-    HK_TRY(set(&hk_layer_readout.info, &readout, "kind", 3, e));         /* leaky */
+    HK_TRY(defaults(&hk_layer_spiking.info, &lif1_spiking, e));
+    HK_TRY(defaults(&hk_neuron_lif.info, &lif1, e));
     HK_TRY(set(&hk_neuron_lif.info, &lif1, "threshold", 0.5, e));
-    return set(&hk_neuron_lif.info, &lif1, "leak", 0.5, e);
+    HK_TRY(defaults(&hk_surrogate_triangle.info, &triangle, e));
+    HK_TRY(defaults(&hk_layer_dense.info, &fc2, e));
+    HK_TRY(set(&hk_layer_dense.info, &fc2, "out", CLASSES, e));
+    HK_TRY(defaults(&hk_layer_readout.info, &readout, e));
+    HK_TRY(set(&hk_layer_readout.info, &readout, "kind", 3, e));         /* leaky */
+    HK_TRY(defaults(&hk_rule_stop.info, &stop, e));
+    return defaults(&hk_optim_adamw.info, &adamw, e);
 }
 
 static const hk_node_spec layers[LAYERS] = {
@@ -85,21 +74,13 @@ static const hk_net_spec spec = {
     .kernels = &hk_kernels_ref, .tile = 64, .align = ALIGN, .shards = 1, .seed = 1,
 };
 
-static hk_status stand(hk_error *e)
+static hk_status open_net(hk_error *e)
 {
     size_t bytes[HK_REGIONS], used = 0;
-    void *base[HK_REGIONS];
     HK_TRY(configure(e));
-    HK_TRY(hk_net_build(&net, &spec, node, param, HK_COUNT(param), e));
-    HK_TRY(hk_net_plan(&net, bytes, e));
-    for (int r = 0; r < HK_REGIONS; r++) {
-        HK_CHECK(e, bytes[r] <= ROOM - used, HK_E_NOMEM, "%zu bytes do not fit", used + bytes[r]);
-        base[r] = room + used;
-        used += bytes[r];
-    }
+    HK_TRY(stand(&net, &spec, node, param, HK_COUNT(param), room, sizeof room, bytes, e));
+    for (int r = 0; r < HK_REGIONS; r++) used += bytes[r];
     printf("%zu of %d bytes, for any number of steps\n", used, ROOM);
-    HK_TRY(hk_net_bind(&net, base, e));
-    hk_net_init(&net);
     net.update.lr = 0.003f;
     net.update.lr_threshold = net.update.lr_leak = 0.01f;
     return HK_OK;
@@ -151,7 +132,7 @@ static hk_status watch(hk_error *e)
 int main(void)
 {
     hk_error e = { 0 };
-    if (stand(&e) == HK_OK && watch(&e) == HK_OK) return 0;
+    if (open_net(&e) == HK_OK && watch(&e) == HK_OK) return 0;
     fprintf(stderr, "error: %s\n", e.text);
     return 1;
 }

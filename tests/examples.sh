@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The examples compile against what `make install` installs, and learn: the first with the core alone, the
-# second with everything. tests/embed.sh has the third.
+# The examples compile against what `make install` installs, and learn: 01 and 03 with the core alone, 02 with
+# everything. tests/embed.sh has embed_train.c. examples/README.md names them all.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
@@ -12,6 +12,9 @@ cc=$(entry CMAKE_C_COMPILER)
 sanitize=$(entry HK_SANITIZE)
 warnings="-Wall -Wextra -Wshadow -Werror ${sanitize:+-fsanitize=$sanitize}"
 
+for file in "$source"/examples/*.[ch]; do
+    grep -qF "(${file##*/})" "$source/examples/README.md" || fail "examples/README.md does not name ${file##*/}"
+done
 cmake --install "$build" --prefix "$here/prefix" > installed.txt
 
 # ---- 01: installed headers and the core, nothing else
@@ -23,7 +26,7 @@ if [ -f "$build/libhillock_core.a" ]; then
     awk '$1 == "update" { if (!first) first = $4; last = $4 }
          END { exit !(last < first / 4) }' 01.txt || { cat 01.txt; fail "01_embedded_loop: no lower loss"; }
 
-    # ---- 03: the same, step by step from a sensor
+    # ---- 03: step by step from a sensor
     $cc -std=c11 -pedantic -O2 $warnings -I prefix/include "$source/examples/03_stream.c" "$library" -lm -o 03
     ./03 > 03.txt || { cat 03.txt; fail "03_stream"; }
     awk '$1 == "step" && $2 == 30000 { before = $4 } $1 == "step" { last = $4 }
