@@ -7,14 +7,16 @@
 
 #include "base/alloc.h"
 #include "io/number.h"
+#include "run/locate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 16, KEY_TARGET = 256, KEY_RAM, KEY_FLASH, KEY_STACK, KEY_WEIGHTS };
+enum { MOST = 16, KEY_TARGET = 256, KEY_RAM, KEY_FLASH, KEY_STACK, KEY_WEIGHTS, KEY_CHOICE };
 
 typedef struct options {
-    const char *path;
+    const char *path, *choice;
+    hk_located  found;
     hk_cli_sets sets;
     char       *rule[MOST];
     int32_t     T[MOST];
@@ -89,6 +91,8 @@ static void show(const options *o, const hk_plan *p, int n)
     }
     show_totals(p, n);
     if (!first) return;
+    if (*o->found.choice)
+        printf("\nforms of %d products as in %s\n", (int)first->followed, o->found.choice);
     if (o->layers) show_layers(first);
     printf("\nA forward pass of a batch is %s multiply-adds at T %d if nothing is skipped;\n"
            "learning adds about twice as many.\n",
@@ -116,8 +120,8 @@ static void json_plan(const hk_plan *p)
         printf("}");
         return;
     }
-    printf("\"workers\": %d, \"learned\": %zu, \"operations\": %.17g, \"total\": %zu, \"bytes\": ",
-           (int)p->workers, p->learned, p->operations, p->total);
+    printf("\"workers\": %d, \"followed\": %d, \"learned\": %zu, \"operations\": %.17g, "
+           "\"total\": %zu, \"bytes\": ", (int)p->workers, (int)p->followed, p->learned, p->operations, p->total);
     json_bytes(p->bytes);
     printf(", \"layers\": [");
     for (int32_t i = 0; i < p->n_layer; i++) {
@@ -146,6 +150,14 @@ static void json(const options *o, const hk_plan *p, int n)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
+/* Of rule number i and the k-th number of steps. */
+static hk_plan_opts want(const options *o, int i, int k)
+{
+    return (hk_plan_opts){ .recipe = o->found.recipe, .set = o->sets.at, .n_set = o->sets.n,
+                           .rule = o->n_rule ? o->rule[i] : NULL, .T = o->n_T ? o->T[k] : 0,
+                           .choice = *o->found.choice ? o->found.choice : NULL };
+}
+
 static int run(const options *o)
 {
     hk_plan plan[MOST * MOST];
@@ -154,9 +166,8 @@ static int run(const options *o)
     hk_status st = HK_OK;
     for (int i = 0; !st && i < (o->n_rule ? o->n_rule : 1); i++)
         for (int k = 0; !st && k < (o->n_T ? o->n_T : 1); k++) {
-            const char *rule = o->n_rule ? o->rule[i] : NULL;
-            st = hk_plan_make(&plan[n], o->path, o->sets.at, o->sets.n, rule, o->n_T ? o->T[k] : 0,
-                              &e);
+            const hk_plan_opts one = want(o, i, k);
+            st = hk_plan_make(&plan[n], &one, &e);
             if (st) break;
             refused += plan[n++].refused.code != HK_OK;
         }
@@ -171,9 +182,9 @@ static int run_mcu(const options *o)
 {
     hk_plan plan;
     hk_error e;
-    if (hk_plan_mcu(&plan, o->path, o->sets.at, o->sets.n, o->n_rule ? o->rule[0] : NULL,
-                    o->n_T ? o->T[0] : 0, &o->device, &e))
-        return hk_cli_fail(&e);
+    hk_plan_opts one = want(o, 0, 0);
+    one.device = &o->device;
+    if (hk_plan_make(&plan, &one, &e)) return hk_cli_fail(&e);
     hk_status st = plan.refused.code;
     if (st) e = plan.refused;
     else if (o->json) json(o, &plan, 1);
@@ -231,6 +242,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!(o->device.target = hk_target_find(arg)))
             argp_error(state, "--target: '%s', expected mcu, cortex-m4f, cortex-m7, cortex-m55 or rv32", arg);
         return 0;
+    case KEY_CHOICE: o->choice = arg; return 0;
     case KEY_RAM: o->device.ram = read_bytes(arg, "--ram", state); return 0;
     case KEY_FLASH: o->device.flash = read_bytes(arg, "--flash", state); return 0;
     case KEY_STACK: o->device.stack = read_bytes(arg, "--stack", state); return 0;
@@ -240,6 +252,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->path = arg;
         return 0;
     case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
+    case ARGP_KEY_END:
+        if (o->choice && o->device.target)
+            argp_error(state, "--choice and --target exclude each other: a device has the plain products");
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -252,6 +268,8 @@ int hk_cmd_plan(int argc, char **argv)
         { "layers", 'l', NULL, 0, "Also bytes and operations of every layer (of the first column)",
           0 },
         HK_CLI_SET,
+        { "choice", KEY_CHOICE, "FILE", 0,
+          "With the forms of products in this choice.json, or that of this run folder", 0 },
         { "json", 'j', NULL, 0, "As JSON, exact numbers, with all layers", 0 },
         { "target", KEY_TARGET, "NAME", 0, "Plan the exported net, batch 1 in one block of memory, for "
           "cortex-m4f, cortex-m7, cortex-m55, rv32, or mcu: the largest figures of these", 1 },
@@ -264,14 +282,21 @@ int hk_cmd_plan(int argc, char **argv)
     static const struct argp argp = {
         .options = rows,
         .parser = parse,
-        .args_doc = "RECIPE",
+        .args_doc = "RECIPE|RUN",
         .doc = "Prints what training a recipe takes, to the byte, before anything runs.\v"
                "Regions: param what is learned; grad its gradients; optim what the optimizer "
                "keeps; buffer running statistics; state membranes, traces and sums; tape what a "
                "pass backwards in time has to remember; packed weights as the products want them; "
-               "work shared scratch. Under an online rule none of them grows with T.",
+               "work shared scratch. Under an online rule none of them grows with T.\n\n"
+               "Forms of products that are measured (--tune of train) may keep packed weights of their own. "
+               "A run folder is planned with the forms that it followed, a recipe with --choice; without, "
+               "with those of the fixed table.",
     };
     options o = { .device.stack = HK_TARGET_STACK };
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return HK_EXIT_USAGE;
+    hk_error e;
+    if (hk_run_locate(o.path, false, &o.found, &e) ||
+        (o.choice && hk_choice_locate(o.choice, o.found.choice, &e)))
+        return hk_cli_fail(&e);
     return o.device.target ? run_mcu(&o) : run(&o);
 }

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "compare/apart.h"
+#include "run/locate.h"
 #include "run/trainer.h"
 #include "terminal.h"
 
@@ -16,7 +17,7 @@ enum { KEY_RESUME = 256, KEY_FORCE, KEY_CHECKPOINT, KEY_TEST, KEY_TELL, KEY_TUNE
 typedef struct options {
     hk_train_opts train;
     hk_cli_sets   sets;
-    char          epochs[48], out[1024];
+    char          epochs[48], out[1024], choice[HK_PATH];
     bool          quiet, json;
     int           tell;                  /* a pipe of `hillock compare`, or 0                     */
     hk_terminal   terminal;
@@ -171,7 +172,7 @@ int hk_cmd_train(int argc, char **argv)
           "Measure the test set after every epoch; it chooses nothing", 0 },
         HK_CLI_TUNE(KEY_TUNE),
         { "choice", KEY_CHOICE, "FILE", 0,
-          "Follow the choice.json of another run: its bits again. --resume has its own", 0 },
+          "Follow this choice.json, or that of this run folder: its bits again. --resume has its own", 0 },
         { "tell", KEY_TELL, "FD", OPTION_HIDDEN, "Speak to `hillock compare`", 0 },
         { "quiet", 'q', NULL, 0, "No progress", 0 },
         { "json", 'j', NULL, 0, "Result as JSON", 0 },
@@ -202,6 +203,11 @@ int hk_cmd_train(int argc, char **argv)
     o->train.progress = progress;
     o->train.note = note;
     o->train.self = o;
+    hk_error e;
+    if (o->train.session.choice.file) {
+        if (hk_choice_locate(o->train.session.choice.file, o->choice, &e)) return hk_cli_fail(&e);
+        o->train.session.choice.file = o->choice;
+    }
     hk_terminal_init(&o->terminal, o->quiet);
     hk_cli_catch_signals();
     int code = HK_EXIT_DONE;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "kernel/host_kernels.h"
 #include "net/net.h"
+#include "run/choice.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,90 +75,91 @@ static hk_status measure(hk_plan *p, hk_net *net, const hk_device *device, hk_er
 
 /* ---- one plan -------------------------------------------------------------------------------- */
 
-/* device: not NULL for a microcontroller's spec. */
-static hk_status build(hk_plan *p, const hk_recipe *r, const hk_kernels *kernels,
-                       const hk_device *device, hk_error *e)
+static hk_status build(hk_plan *p, const hk_net_spec *spec, const hk_device *device, hk_error *e)
 {
     hk_net net;
-    hk_net_spec spec;
-    if (device) hk_target_spec(r, 0, &spec);
-    else hk_recipe_spec(r, true, true, &spec);
-    if (!device) spec.kernels = kernels;
-    p->batch = spec.batch;
-    p->n_layer = r->n_node;
-    p->layer = hk_alloc_zero((size_t)r->n_node, sizeof *p->layer);
-    hk_node *node = hk_alloc_zero((size_t)r->n_node, sizeof *node);
-    hk_param *param = hk_alloc_zero((size_t)hk_net_max_param(&spec), sizeof *param);
+    p->batch = spec->batch;
+    p->n_layer = spec->n_node;
+    p->layer = hk_alloc_zero((size_t)spec->n_node, sizeof *p->layer);
+    hk_node *node = hk_alloc_zero((size_t)spec->n_node, sizeof *node);
+    hk_param *param = hk_alloc_zero((size_t)hk_net_max_param(spec), sizeof *param);
     hk_status st = p->layer && node && param ? HK_OK : hk_fail(e, HK_E_NOMEM, "out of memory");
-    if (!st) st = hk_net_build(&net, &spec, node, param, hk_net_max_param(&spec), e);
+    if (!st) st = hk_net_build(&net, spec, node, param, hk_net_max_param(spec), e);
     if (!st) st = measure(p, &net, device, e);
     hk_free(param);
     hk_free(node);
     return st;
 }
 
-/* A rule that does not fit is told in the plan. */
-static hk_status settle(hk_plan *p, hk_status st, const hk_error *inner, hk_error *e)
+/* With this machine's kernels, as a session opens them. */
+static hk_status build_here(hk_plan *p, const hk_recipe *r, const hk_plan_opts *o, hk_error *e)
 {
-    if (st == HK_E_UNSUP) p->refused = *inner;
-    else if (st) *e = *inner;
+    const hk_choice_opts from = { .file = o->choice };
+    hk_host_kernels_cfg cfg = hk_recipe_kernels(r, 0);
+    hk_host_kernels kernels;
+    hk_choices choices;
+    hk_net_spec spec;
+    hk_recipe_spec(r, true, true, &spec);
+    HK_TRY(hk_choices_open(&choices, &spec, &cfg, false, &from, e));
+    cfg.choice = choices.row;
+    cfg.n_choice = p->followed = choices.n;
+    hk_status st = hk_host_kernels_open(&kernels, &cfg, e);
+    if (!st) {
+        p->workers = kernels.table.workers;
+        spec.kernels = &kernels.table;
+        st = build(p, &spec, NULL, e);
+        hk_host_kernels_close(&kernels);
+    }
+    hk_choices_close(&choices);
+    return st;
+}
+
+/* A rule that does not fit is told in the plan. */
+static hk_status make(hk_plan *p, const hk_recipe *r, const hk_plan_opts *o, hk_error *e)
+{
+    hk_error inner = { 0 };
+    hk_net_spec spec;
+    hk_status st;
+    if (o->device) {
+        hk_target_spec(r, 0, &spec);
+        st = build(p, &spec, o->device, &inner);
+    } else {
+        st = build_here(p, r, o, &inner);
+    }
+    if (st == HK_E_UNSUP) p->refused = inner;
+    else if (st) *e = inner;
     return st == HK_E_UNSUP ? HK_OK : st;
 }
 
-static hk_status make(hk_plan *p, const hk_recipe *r, const hk_device *device, hk_error *e)
-{
-    hk_host_kernels kernels;
-    hk_error inner = { 0 };
-    if (device) return settle(p, build(p, r, NULL, device, &inner), &inner, e);
-    const hk_host_kernels_cfg cfg = hk_recipe_kernels(r, 0);
-    HK_TRY(hk_host_kernels_open(&kernels, &cfg, e));
-    p->workers = kernels.table.workers;
-    hk_status st = build(p, r, &kernels.table, NULL, &inner);
-    hk_host_kernels_close(&kernels);
-    return settle(p, st, &inner, e);
-}
-
-static hk_status plan(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, const hk_device *device, hk_error *e)
+hk_status hk_plan_make(hk_plan *p, const hk_plan_opts *o, hk_error *e)
 {
     enum { MOST = 258 };
     const char *all[MOST];
     char rule_set[64], T_set[32];
     hk_recipe r;
+    int n = o->n_set;
     memset(p, 0, sizeof *p);
-    HK_CHECK(e, n_set + 2 <= MOST, HK_E_ARG, "plan: too many assignments");
-    for (int i = 0; i < n_set; i++) all[i] = set[i];
-    if (rule) {
-        hk_format(rule_set, sizeof rule_set, "rule=%s", rule);
-        all[n_set++] = rule_set;
+    HK_CHECK(e, n + 2 <= MOST, HK_E_ARG, "plan: too many assignments");
+    for (int i = 0; i < n; i++) all[i] = o->set[i];
+    if (o->rule) {
+        hk_format(rule_set, sizeof rule_set, "rule=%s", o->rule);
+        all[n++] = rule_set;
     }
-    if (T) {
-        hk_format(T_set, sizeof T_set, "train.T=%d", (int)T);
-        all[n_set++] = T_set;
+    if (o->T) {
+        hk_format(T_set, sizeof T_set, "train.T=%d", (int)o->T);
+        all[n++] = T_set;
     }
-    HK_TRY(hk_recipe_load(&r, path, all, n_set, e));
+    HK_TRY(hk_recipe_load(&r, o->recipe, all, n, e));
     hk_status st = hk_recipe_shape_from_data(&r, e);
     if (!st) {
         p->T = r.train.T;
         p->input = r.data.shape;
         hk_format(p->rule, sizeof p->rule, "%s", r.rule->info.name);
-        st = make(p, &r, device, e);
+        st = make(p, &r, o, e);
     }
     hk_recipe_free(&r);
     if (st) hk_plan_free(p);
     return st;
-}
-
-hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
-                       const char *rule, int32_t T, hk_error *e)
-{
-    return plan(p, path, set, n_set, rule, T, NULL, e);
-}
-
-hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, const hk_device *device, hk_error *e)
-{
-    return plan(p, path, set, n_set, rule, T, device, e);
 }
 
 void hk_plan_free(hk_plan *p)

@@ -12,7 +12,7 @@ typedef struct hk_plan_layer {
     hk_shape shape;                      /* of the output                                       */
     double   operations;                 /* multiply-adds of one dense forward step, one sample */
     size_t   bytes[HK_REGIONS];          /* what only this layer uses                           */
-    size_t   flash;                      /* hk_plan_mcu: constants and table rows               */
+    size_t   flash;                      /* on a device: constants and table rows              */
 } hk_plan_layer;
 
 typedef struct hk_plan {
@@ -23,7 +23,8 @@ typedef struct hk_plan {
     size_t         bytes[HK_REGIONS], total;
     size_t         learned;              /* parameters, without running statistics              */
     double         operations;
-    size_t         tables;               /* hk_plan_mcu: RAM of the core's tables               */
+    size_t         tables;               /* on a device: RAM of the core's tables               */
+    int32_t        followed;             /* products whose form is that of the table given      */
     hk_error       refused;              /* code HK_OK, or why this rule does not fit           */
 } hk_plan;
 
@@ -34,14 +35,21 @@ typedef struct hk_device {
     size_t           ram, flash, stack;
 } hk_device;
 
-/* Reads the recipe with these assignments, opens the data only if the recipe does not say their
- * shape, and measures. rule NULL: the recipe's own; T 0: the recipe's. A rule that does not fit the
- * net is told in `refused`; any other failure is returned. */
-hk_status hk_plan_make(hk_plan *p, const char *path, const char *const *set, int n_set,
-                       const char *rule, int32_t T, hk_error *e);
-/* The same for the exported net on a microcontroller: batch 1, one worker. */
-hk_status hk_plan_mcu(hk_plan *p, const char *path, const char *const *set, int n_set,
-                      const char *rule, int32_t T, const hk_device *device, hk_error *e);
+/* What to plan. */
+typedef struct hk_plan_opts {
+    const char        *recipe;           /* path                                                */
+    const char *const *set;              /* assignments a.b=c                                   */
+    int                n_set;
+    const char        *rule;             /* NULL: the recipe's own                              */
+    int32_t            T;                /* 0: the recipe's                                     */
+    const char        *choice;           /* table of forms to follow; NULL: the fixed one       */
+    const hk_device   *device;           /* the exported net there; NULL: a run on this machine */
+} hk_plan_opts;
+
+/* Reads the recipe, opens the data only if the recipe does not say their shape, and measures. A rule that
+ * does not fit the net is told in `refused`; any other failure is returned. On a device: batch 1, one
+ * worker, the reference kernels, whatever `choice` says. */
+hk_status hk_plan_make(hk_plan *p, const hk_plan_opts *o, hk_error *e);
 void      hk_plan_free(hk_plan *p);
 
 /* plan_mcu.c: prints RAM and flash by region and layer. E_NOMEM: over a limit, with the largest

@@ -7,6 +7,19 @@
 
 #include <sys/stat.h>
 
+hk_status hk_choice_locate(const char *target, char out[HK_PATH], hk_error *e)
+{
+    struct stat st;
+    if (!stat(target, &st) && S_ISDIR(st.st_mode)) {
+        HK_TRY(hk_run_path(target, HK_CHOICE_FILE, "", out, e));
+        HK_CHECK(e, hk_file_exists(out), HK_E_IO, "%s is missing: this run was not tuned", out);
+        return HK_OK;
+    }
+    HK_CHECK(e, hk_format(out, HK_PATH, "%s", target) < HK_PATH - 1, HK_E_ARG, "path is too long: %s",
+             target);
+    return HK_OK;
+}
+
 hk_status hk_run_locate(const char *target, bool weights, hk_located *out, hk_error *e)
 {
     struct stat st;

@@ -18,4 +18,8 @@ typedef struct hk_located {
  * E_ARG: a path that is too long. */
 hk_status hk_run_locate(const char *target, bool weights, hk_located *out, hk_error *e);
 
+/* What a user means by a table of choices: a file, or a run folder, which stands for its choice.json.
+ * E_IO: the run has none; E_ARG: a path that is too long. */
+hk_status hk_choice_locate(const char *target, char out[HK_PATH], hk_error *e);
+
 #endif
