@@ -5,12 +5,12 @@
 #ifndef HK_STANDARDIZE_H
 #define HK_STANDARDIZE_H
 
-#include <stddef.h>
+#include "kernel/kernel.h"
 
 /* out = gain (w - mean) / D for each of `outputs` columns of n rows. */
-void hk_standardize(size_t n, size_t outputs, const float *w, const float *gain, float *out);
+void hk_standardize(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain, float *out);
 /* From g = dE/dout to dw += and dgain +=. */
-void hk_standardize_back(size_t n, size_t outputs, const float *w, const float *gain, const float *g,
-                         float *dw, float *dgain);
+void hk_standardize_back(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain,
+                         const float *g, float *dw, float *dgain);
 
 #endif

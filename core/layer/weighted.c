@@ -151,7 +151,7 @@ void hk_weighted_prepare(hk_node *l)
     const hk_kernels *k = l->net->spec.kernels;
     const size_t co = (size_t)l->conv.co;
     if (gain_of(l))
-        hk_standardize(weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[USED]);
+        hk_standardize(k, weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[USED]);
     else if (derived(l))
         hk_codes((hk_code)hk_weighted_of(l)->weights, weight_of(l)->n / co, co, weight_of(l)->w,
                  code_sums(l), l->buf[USED]);
@@ -295,7 +295,7 @@ void hk_weighted_finish(hk_node *l)
     if (!derived(l)) return;
     const hk_param *w = weight_of(l), *gain = gain_of(l);
     if (gain)
-        hk_standardize_back(w->n / co, co, w->w, gain->w, l->buf[USED_GRAD], w->g, gain->g);
+        hk_standardize_back(k, w->n / co, co, w->w, gain->w, l->buf[USED_GRAD], w->g, gain->g);
     else
         hk_codes_back(w->n / co, co, w->w, l->buf[USED], l->buf[USED_GRAD], code_sums(l), w->g);
     memset(l->buf[USED_GRAD], 0, w->n * sizeof(float));

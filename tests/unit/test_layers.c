@@ -219,9 +219,9 @@ static void standardize(void **state)
     (void)state;
     const float w[] = { 1, 2, 3, 4 }, gain[] = { 1 }, g[] = { .3f, -.2f, .5f, .1f };
     float out[4], dw[4] = { 0 }, dgain[1] = { 0 };
-    hk_standardize(4, 1, w, gain, out);
+    hk_standardize(&hk_kernels_ref, 4, 1, w, gain, out);
     assert_near(out, (const double[]){ -.580943, -.193648, .193648, .580943 }, 4, 2e-6);
-    hk_standardize_back(4, 1, w, gain, g, dw, dgain);
+    hk_standardize_back(&hk_kernels_ref, 4, 1, w, gain, g, dw, dgain);
     assert_near(dw, (const double[]){ .05422127, -.14329934, .12393457, -.0348565 }, 4, 2e-6);
     assert_float_equal(dgain[0], .3 * -.580943 + -.2 * -.193648 + .5 * .193648 + .1 * .580943, 2e-6);
 }
@@ -230,7 +230,7 @@ static void standardize(void **state)
 static double paired(const float *w, const float *gain, const float *g)
 {
     float out[18];
-    hk_standardize(9, 2, w, gain, out);
+    hk_standardize(&hk_kernels_ref, 9, 2, w, gain, out);
     double sum = 0;
     for (int i = 0; i < 18; i++) sum += (double)g[i] * (double)out[i];
     return sum;
@@ -245,7 +245,7 @@ static void standardize_slope(void **state)
         w[i] = random_at(7, 1, i, -1, 1);
         g[i] = random_at(7, 2, i, -1, 1);
     }
-    hk_standardize_back(9, 2, w, gain, g, dw, dgain);
+    hk_standardize_back(&hk_kernels_ref, 9, 2, w, gain, g, dw, dgain);
     for (int i = 0; i < 18; i++) {
         const float keep = w[i], h = 0.01f;
         w[i] = keep + h;
