@@ -15,7 +15,7 @@ const char *hk_product_name(int32_t product)
 
 const char *hk_dense_form_name(int32_t form)
 {
-    static const char *const names[HK_DENSE_FORMS] = { "fp32", "bf16", "onednn", "cblas", "ref" };
+    static const char *const names[HK_DENSE_FORMS] = { "fp32", "bf16", "winograd", "onednn", "cblas", "ref" };
     return form >= 0 && form < HK_DENSE_FORMS ? names[form] : "?";
 }
 
@@ -24,25 +24,49 @@ bool hk_choice_same(const hk_choice *a, const hk_choice *b)
     return a->product == b->product && a->kind == b->kind && !memcmp(&a->g, &b->g, sizeof a->g);
 }
 
+static hk_dense_form plain_form(const hki_state *s) { return s->level == HK_LEVEL_BF16 ? HK_BY_BF16 : HK_BY_FP32; }
+
+/* Full vectors, tiles that fit the map, and beside bf16, which multiplies twice as fast, enough of them to
+ * be worth transforming the weights. */
+static bool by_winograd(const hki_state *s, const hk_conv *r)
+{
+    enum { ENOUGH = 64 };
+    if (!hki_can_winograd(r) || !hki_winograd_fits(r)) return false;
+    const int64_t tiles = r->batch * (int64_t)hki_tiles(r->ho, 4) * hki_tiles(r->wo, 4);
+    return s->level != HK_LEVEL_BF16 || tiles >= ENOUGH;
+}
+
 /* The dense form that the options ask for. */
-static hk_dense_form standard_form(const hki_state *s)
+static hk_dense_form standard_form(const hki_state *s, const hk_conv *r)
 {
     switch (s->dense) {
     case HK_DENSE_ONEDNN: return HK_BY_ONEDNN;
     case HK_DENSE_CBLAS:  return HK_BY_CBLAS;
     case HK_DENSE_REF:    return HK_BY_REF;
-    default:              return s->level == HK_LEVEL_BF16 ? HK_BY_BF16 : HK_BY_FP32;
+    default:              return by_winograd(s, r) ? HK_BY_WINOGRAD : plain_form(s);
     }
+}
+
+/* The density below which events are faster than this form. */
+static double standard_below(const hki_state *s, hk_dense_form form, hk_product product, hk_kind kind)
+{
+    const bool weights = product == HK_BACKWARD_WEIGHT;
+    const double *plain = weights ? s->isa->density_sum : s->isa->density_map;
+    const double *filter = weights ? s->isa->winograd_sum : s->isa->winograd_map;
+    return (form == HK_BY_WINOGRAD ? filter : plain)[kind == HK_B16 ? HK_F32 : kind];
 }
 
 hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind)
 {
     const hk_choice want = { .g = *r, .product = (int32_t)product, .kind = (int32_t)kind };
-    for (int i = 0; i < s->n_choice; i++)
-        if (hk_choice_same(&s->choice[i], &want))
-            return (hki_chosen){ (hk_dense_form)s->choice[i].form, (double)s->choice[i].below };
-    const double *below = product == HK_BACKWARD_WEIGHT ? s->isa->density_sum : s->isa->density_map;
-    return (hki_chosen){ standard_form(s), below[kind == HK_B16 ? HK_F32 : kind] };
+    for (int i = 0; i < s->n_choice; i++) {
+        if (!hk_choice_same(&s->choice[i], &want)) continue;
+        hk_dense_form form = (hk_dense_form)s->choice[i].form;
+        if (form == HK_BY_WINOGRAD && !hki_can_winograd(r)) form = plain_form(s);
+        return (hki_chosen){ form, (double)s->choice[i].below };
+    }
+    const hk_dense_form form = standard_form(s, r);
+    return (hki_chosen){ form, standard_below(s, form, product, kind) };
 }
 
 const hki_isa *hki_dense_isa(const hki_state *s, hk_dense_form form)

@@ -4,7 +4,7 @@
  *   events  visits the stored values that are not zero and adds one row of weights (forward,
  *           backward to the input) or of errors (backward to the weights) for each; the weight
  *           gradient of floats may also visit the errors and add rows of the input (turned.c)
- *   dense   a direct convolution, by the code here or by a vendor's library
+ *   dense   a direct convolution or, of 3 x 3 taps, minimal filtering by the code here; or a vendor's library
  * The choice is a function of the operands' densities and of a table (hk_choice) alone, outputs are
  * partitioned over workers and never reduced over them, so the same call gives the same bits for any
  * number of threads.
@@ -25,21 +25,23 @@ typedef enum hk_dense_by {
 typedef enum hk_product_way { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE, HK_WAY_REF } hk_product_way;
 
 /* Of dense products: floats; or both operands rounded to bf16 and summed in fp32, which needs AVX-512
- * BF16. Event-driven products, and everything else, are fp32 in either case. */
+ * BF16. Event-driven products, minimal filtering and everything else are fp32 in either case. */
 typedef enum hk_precision { HK_FP32, HK_BF16, HK_PRECISION_AUTO } hk_precision;
 
 /* ---- choices ----------------------------------------------------------------------------------- */
 
 typedef enum hk_product { HK_FORWARD, HK_BACKWARD_INPUT, HK_BACKWARD_WEIGHT, HK_PRODUCTS } hk_product;
-/* Dense forms: the code here from floats or from pairs of bf16, a vendor's, the definition. */
+/* Dense forms: the code here from floats, from pairs of bf16, or by minimal filtering from floats
+ * (winograd.h); a vendor's; the definition. */
 typedef enum hk_dense_form {
-    HK_BY_FP32, HK_BY_BF16, HK_BY_ONEDNN, HK_BY_CBLAS, HK_BY_REF, HK_DENSE_FORMS
+    HK_BY_FP32, HK_BY_BF16, HK_BY_WINOGRAD, HK_BY_ONEDNN, HK_BY_CBLAS, HK_BY_REF, HK_DENSE_FORMS
 } hk_dense_form;
 
 /* How one product of all layers with this geometry is computed: by events where the density of the
  * operand is below `below`, else in the dense form. A product that no row names has the row of the
  * fixed table: the dense form of the options, the density of this instruction set (table_isa.c).
- * What a vendor's form cannot do (bits, counts; oneDNN: weights) is done by the code here. */
+ * What a form cannot do (a vendor's: bits, counts; oneDNN: weights; minimal filtering: all but 3 x 3 taps of
+ * stride 1 with channels in sixteens) is done by the other code here. */
 typedef struct hk_choice {
     hk_conv g;
     int32_t product;             /* hk_product                                            */

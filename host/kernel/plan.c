@@ -142,6 +142,38 @@ hki_block hki_block_at(const hki_map *m, int32_t block)
     return k;
 }
 
+/* Full vectors of channels on both sides. */
+bool hki_can_winograd(const hk_conv *r)
+{
+    return r->groups == 1 && r->kh == 3 && r->kw == 3 && r->sh == 1 && r->sw == 1 && r->ph < 3 && r->pw < 3 &&
+           r->ci % 16 == 0 && r->co % 16 == 0;
+}
+
+/* At least half of the outputs that are computed lie in the map. */
+bool hki_winograd_fits(const hk_conv *r)
+{
+    const int64_t in = (int64_t)hki_tiles(r->hi, 4) * hki_tiles(r->wi, 4);
+    const int64_t out = (int64_t)hki_tiles(r->ho, 4) * hki_tiles(r->wo, 4);
+    return r->hi * (int64_t)r->wi >= 8 * in && r->ho * (int64_t)r->wo >= 8 * out;
+}
+
+int32_t hki_wino_tiles(const hki_map *m) { return m->batch * hki_tiles(m->nu, 4) * hki_tiles(m->nv, 4); }
+
+/* 64 input channels and one tile of outputs have sums that stay in L2; fewer where workers would stand
+ * idle. */
+hki_sum hki_wino_sum_of(const hk_conv *g, hk_kind kind, int workers)
+{
+    hki_sum s = { .g = *g, .x = { .kind = kind, .scale = 1.0f }, .cb = 64 };
+    const int64_t tiles = hki_tiles(g->co, 64);
+    while (s.cb > 16 && s.cb / 2 >= g->ci) s.cb /= 2;
+    while (s.cb > 16) {
+        const int64_t tasks = hki_tiles(g->ci, s.cb) * tiles;
+        if (workers == 1 || tasks >= 4 * (int64_t)workers || tasks % workers == 0) break;
+        s.cb /= 2;
+    }
+    return s;
+}
+
 /* 128 input and 64 output channels share one list and one slab well; fewer where the sums of all
  * taps would not stay in L2 or workers would stand idle. cb stays a multiple of 32. */
 hki_sum hki_sum_of(const hk_conv *g, hk_kind kind, int workers)

@@ -31,6 +31,7 @@ enum {
     HKI_SLACK = 64,              /* entries that a vector store may run over   */
     HKI_LINES_FEW = 1 << 10,     /* backward_weight: lines of the slab, few ..  */
     HKI_LINES_MANY = 400,        /* .. or many active inputs                    */
+    HKI_WINO_TILES = 24,         /* minimal filtering: tiles of 4 x 4 in a block */
 };
 
 typedef struct hki_map {
@@ -54,6 +55,7 @@ typedef struct hki_task {
     int32_t blocks, groups, tiles;       /* task i: block i / groups, group i % groups       */
     char   *scratch;                     /* worker's part begins at worker * scratch_bytes   */
     size_t  scratch_bytes;
+    float  *points;                      /* minimal filtering: the transformed weights       */
 } hki_task;
 
 /* The sum over positions of backward_weight; see sum_events_isa.c and sum_direct_isa.c. */
@@ -73,6 +75,7 @@ typedef struct hki_sum {
 typedef struct hki_isa {
     int32_t vl, tile;                    /* floats in a vector, channels in a tile           */
     double  density_map[3], density_sum[3]; /* below: events; by hk_kind                     */
+    double  winograd_map[3], winograd_sum[3];  /* the same beside minimal filtering             */
     /* Share of values that are not zero, from a sample of positions. */
     double (*density)(hk_view x, size_t positions, size_t pitch, size_t channels);
     /* to[c/2][width][2] as bf16 from from[c][width]; NULL: dense products are of floats. */
@@ -85,6 +88,13 @@ typedef struct hki_isa {
     void   (*sum_events)(void *sum, int i, int worker);
     size_t (*sum_direct_bytes)(const hki_sum *s);
     void   (*sum_direct)(void *sum, int i, int worker);
+    /* Minimal filtering. The weights of a map, of all workers; scratch of one; its tasks. */
+    size_t (*winograd_weights_bytes)(const hki_map *m);
+    void   (*winograd_weights)(void *task, int i, int worker);
+    size_t (*winograd_bytes)(const hki_map *m);
+    void   (*winograd)(void *task, int i, int worker);
+    size_t (*sum_winograd_bytes)(const hki_sum *s);
+    void   (*sum_winograd)(void *sum, int i, int worker);
 } hki_isa;
 
 extern const hki_isa hki_isa_sse2, hki_isa_avx2, hki_isa_avx512, hki_isa_bf16;
@@ -157,6 +167,15 @@ static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
 {
     return k > phase ? (k - phase + stride - 1) / stride : 0;
 }
+
+/* Whether minimal filtering can compute the products of this geometry, reshaped; whether its tiles fit the
+ * map well enough to be worth it. */
+bool    hki_can_winograd(const hk_conv *r);
+bool    hki_winograd_fits(const hk_conv *r);
+/* Tiles of 4 x 4 outputs. */
+int32_t hki_wino_tiles(const hki_map *m);
+/* As hki_sum_of, for minimal filtering. */
+hki_sum hki_wino_sum_of(const hk_conv *g, hk_kind kind, int workers);
 
 /* ---- pack.c ---------------------------------------------------------------------------------- */
 

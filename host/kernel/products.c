@@ -2,6 +2,7 @@
  *
  * packed: [weights of forward][in pairs of bf16][for a vendor], if it learns [the three of backward_input]
  * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
+ *         by minimal filtering: [transformed weights of a map][scratch of worker 0]..
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -53,6 +54,22 @@ static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
     return hki_up64(larger(most, s->isa->sum_events_bytes(&m)));
 }
 
+/* Work of all workers for the products that go by minimal filtering. */
+static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product product, hk_kind kind)
+{
+    const size_t workers = (size_t)s->workers;
+    const hk_kind half = product == HK_BACKWARD_WEIGHT && kind == HK_F32 ? HK_B16 : kind;
+    if (hki_choose(s, g, product, kind).form != HK_BY_WINOGRAD &&
+        hki_choose(s, g, product, half).form != HK_BY_WINOGRAD) return 0;
+    if (product == HK_BACKWARD_WEIGHT) {
+        const hki_sum m = hki_wino_sum_of(g, kind, s->workers);
+        return workers * hki_up64(s->isa->sum_winograd_bytes(&m));
+    }
+    const hki_map m = product == HK_FORWARD ? hki_map_forward(g, kind, s->workers)
+                                            : hki_map_input(g, 0, 0, s->workers);
+    return hki_up64(s->isa->winograd_weights_bytes(&m)) + workers * hki_up64(s->isa->winograd_bytes(&m));
+}
+
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
     const hki_state *s = self;
@@ -73,6 +90,9 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     n.work *= (size_t)s->workers;
     n.work += hki_repack_bytes(g, kind);
     if (learn && kind == HK_F32) n.work = larger(n.work, hki_turned_bytes(s, &r));
+    n.work = larger(n.work, winograd_bytes(s, &r, HK_FORWARD, kind));
+    if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_INPUT, HK_F32));
+    if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_WEIGHT, kind));
     return n;
 }
 
@@ -145,6 +165,20 @@ static void run_map(const hki_state *s, hki_map *m, bool events, hk_dense_form f
                       &t);
 }
 
+static void run_winograd(const hki_state *s, const hki_map *m, char *work)
+{
+    const hk_kernels *k = &s->table;
+    const int32_t blocks = hki_tiles(hki_wino_tiles(m), HKI_WINO_TILES);
+    hki_task t = { .map = m, .blocks = blocks, .tiles = hki_tiles(m->n, s->isa->tile),
+                   .points = (float *)(void *)work,
+                   .scratch = work + hki_up64(s->isa->winograd_weights_bytes(m)),
+                   .scratch_bytes = hki_up64(s->isa->winograd_bytes(m)) };
+    const int32_t wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
+    t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
+    k->parallel(k->self, t.tiles * m->c, s->isa->winograd_weights, &t);
+    k->parallel(k->self, blocks * t.groups, s->isa->winograd, &t);
+}
+
 static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
 {
     hki_state *s = self;
@@ -169,7 +203,8 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
         return;
     }
     if (!events && hki_vendor_forward(s, &r, a->w, parts.forward_vendor, a->work, x, y)) return;
-    run_map(s, &m, events, choice.form, density, (char *)a->work + hki_repack_bytes(g, x.kind));
+    if (!events && choice.form == HK_BY_WINOGRAD) run_winograd(s, &m, a->work);
+    else run_map(s, &m, events, choice.form, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
 static void conv_backward_input(void *self, const hk_conv_args *a, const float *dy, float *dx)
@@ -201,7 +236,8 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             m.weights = (const float *)(const void *)parts.input + phase;
             m.pairs = parts.input_pairs + hki_pairs_offset(phase, g.co);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
-            run_map(s, &m, events, choice.form, density, a->work);
+            if (!events && choice.form == HK_BY_WINOGRAD) run_winograd(s, &m, a->work);
+            else run_map(s, &m, events, choice.form, density, a->work);
         }
 }
 
@@ -251,6 +287,14 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
         return;
     }
     if (!events && hki_vendor_weight(s, &g, m.scratch, x, dy, dw)) return;
+    if (!events && choice.form == HK_BY_WINOGRAD) {
+        hki_sum w = hki_wino_sum_of(&g, x.kind, s->workers);
+        w.x = x, w.dy = dy, w.dw = dw, w.scratch = a->work;
+        w.scratch_bytes = hki_up64(s->isa->sum_winograd_bytes(&w));
+        s->table.parallel(s->table.self, hki_tiles(g.ci, w.cb) * hki_tiles(g.co, s->isa->tile),
+                          s->isa->sum_winograd, &w);
+        return;
+    }
     const int32_t parts = hki_tiles(g.ci, m.cb);
     if (events)
         s->table.parallel(s->table.self, parts * hki_tiles(g.co, m.nc), s->isa->sum_events, &m);

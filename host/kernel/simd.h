@@ -70,6 +70,19 @@ static inline void vstoreu(float *p, vf v) { *(vfu *)p = v; }
 typedef uint16_t vhu __attribute__((vector_size(2 * VL), aligned(2), may_alias));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
 static inline vf vwiden(const uint16_t *p) { return (vf)(__builtin_convertvector(*(const vhu *)p, vu) << 16); }
+/* VL floats from bytes; bits 0 .. VL-1 of a word as 0 or 1. */
+typedef uint8_t vbu __attribute__((vector_size(VL), aligned(1), may_alias));
+static inline vf vbytes(const uint8_t *p) { return __builtin_convertvector(*(const vbu *)p, vf); }
+static inline vf vbits(uint32_t word)
+{
+#if defined(__AVX512F__)
+    return _mm512_maskz_mov_ps((__mmask16)word, vset(1.0f));
+#else
+    vf v;
+    for (int i = 0; i < VL; i++) v[i] = (float)((word >> i) & 1u);
+    return v;
+#endif
+}
 static inline float hki_widen(uint16_t half)
 {
     const uint32_t bits = (uint32_t)half << 16;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "../base/alloc.h"
+#include "product.h"
 
 /* Dense products take the same time at any density; their operand has this one. */
 #define DENSE_AT 0.3
@@ -158,13 +159,14 @@ static hk_status time_form(operands *o, const hk_host_kernels_cfg *cfg, hk_dense
 static bool allowed(const hk_host_kernels_cfg *cfg, hk_isa_level level, const hk_choice *row,
                     hk_dense_form form)
 {
-    static const hk_dense_by by[HK_DENSE_FORMS] = { HK_DENSE_OWN, HK_DENSE_OWN, HK_DENSE_ONEDNN,
-                                                    HK_DENSE_CBLAS, HK_DENSE_REF };
+    static const hk_dense_by by[HK_DENSE_FORMS] = { HK_DENSE_OWN, HK_DENSE_OWN, HK_DENSE_OWN,
+                                                    HK_DENSE_ONEDNN, HK_DENSE_CBLAS, HK_DENSE_REF };
     const bool asked = cfg->dense == (int32_t)by[form];
     if (cfg->dense != HK_DENSE_AUTO && !asked) return false;
     if (form == HK_BY_REF) return asked;
     if (form == HK_BY_BF16) return level == HK_LEVEL_BF16;
     if (form == HK_BY_FP32) return true;
+    if (form == HK_BY_WINOGRAD) return hki_can_winograd(&row->g);
     return hk_vendor_version(by[form]) && row->kind == HK_F32 &&
            (form == HK_BY_CBLAS || row->product != HK_BACKWARD_WEIGHT);
 }

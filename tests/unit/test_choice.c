@@ -78,6 +78,13 @@ static hk_choice row_of(const problem *p, int32_t product, int32_t form, float b
                         .kind = product == HK_BACKWARD_INPUT ? HK_F32 : (int32_t)p->kind };
 }
 
+/* The form that computes what the row asks for: minimal filtering has its shapes. */
+static int32_t taken(const problem *p, int32_t form)
+{
+    const bool fits = p->g.kh == 3 && p->g.sh == 1 && p->g.ci % 16 == 0 && p->g.co % 16 == 0;
+    return form == HK_BY_WINOGRAD && !fits ? HK_BY_FP32 : form;
+}
+
 /* Every form and both ways, for one product of p. */
 static void each_form(const problem *p, int32_t product)
 {
@@ -89,7 +96,7 @@ static void each_form(const problem *p, int32_t product)
                                               .threads = 2, .choice = &row, .n_choice = 1 };
             const answer r = run(p, product, cfg);
             assert_int_equal(r.stat.way[product], events ? HK_WAY_EVENTS : HK_WAY_DENSE);
-            assert_int_equal(r.stat.form[product], form);
+            assert_int_equal(r.stat.form[product], taken(p, form));
             right(p, product, r.out, form == HK_BY_BF16 && !events);
             block_free(r.out);
         }
@@ -108,8 +115,8 @@ static void rows_decide(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         const hk_conv shapes[] = { conv(9, 20, 70, 3, 1, 1), conv(7, 33, 12, 3, 2, 1),
-                                   conv(4, 18, 10, 4, 1, 0) };
-        for (int k = 0; k < 3; k++) {
+                                   conv(4, 18, 10, 4, 1, 0), conv(7, 32, 48, 3, 1, 1) };
+        for (int k = 0; k < 4; k++) {
             problem p;
             problem_open(&p, shapes[k], kinds[i], 0.4, 0.4);
             const int32_t first = kinds[i] == HK_B16 ? HK_BACKWARD_WEIGHT : HK_FORWARD;

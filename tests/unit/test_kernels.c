@@ -161,6 +161,22 @@ static void test_channels(void **state)
     }
 }
 
+/* Minimal filtering: maps of whole and of cut tiles, more tiles than a block holds, channels of one
+ * vector, of a tile and a part of one, every padding. */
+static void test_winograd(void **state)
+{
+    (void)state;
+    static const int32_t channels[] = { 16, 80, 64, 48 };
+    for (int32_t i = 0; i < 4; i++) {
+        each_kind(conv(2, 8, 7, channels[i], channels[3 - i], 3, 1, 1), 0.6, 1.0);
+        each_kind(conv(29, 4, 4, channels[i], channels[(i + 1) % 4], 3, 1, 1), 0.5, 0.9);
+        each_kind(conv(1, 12, 15, 16, channels[i], 3, 1, i % 3), 0.9, 0.4);
+    }
+    hk_conv uneven = conv(3, 8, 10, 32, 16, 3, 1, 0);
+    uneven.pw = 2;
+    each_kind(uneven, 0.7, 1.0);
+}
+
 static void test_strides_and_padding(void **state)
 {
     (void)state;
@@ -362,7 +378,7 @@ static void test_records_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_channels),      cmocka_unit_test(test_strides_and_padding),
+        cmocka_unit_test(test_channels),      cmocka_unit_test(test_winograd), cmocka_unit_test(test_strides_and_padding),
         cmocka_unit_test(test_whole_map),     cmocka_unit_test(test_groups),
         cmocka_unit_test(test_densities),     cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_parallel),
