@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tools/fuzz.sh SECONDS: runs every tests/fuzz/fuzz_*.c for that long. New inputs are kept under
-# build/fuzz/corpus; seeds are read from tests/fuzz/corpus/NAME when it exists.
+# build/fuzz/corpus; seeds are those of tests/fuzz/corpus/NAME, of recipes those of recipes/. Without
+# a seed a reader of JSON or YAML, whose library is not instrumented, sees nothing but syntax errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -16,6 +17,8 @@ if [ ${#programs[@]} = 0 ]; then
     echo "no tests/fuzz/fuzz_*.c"
     exit 0
 fi
+mkdir -p build/fuzz/recipes
+cp recipes/*.yaml build/fuzz/recipes
 failed=0
 for program in "${programs[@]}"; do
     name=$(basename "$program")
@@ -23,6 +26,7 @@ for program in "${programs[@]}"; do
     mkdir -p "build/fuzz/corpus/$name" "build/fuzz/found"
     folders=("build/fuzz/corpus/$name")
     [ ! -d "tests/fuzz/corpus/$name" ] || folders+=("tests/fuzz/corpus/$name")
+    [ "$name" != fuzz_recipe ] || folders+=(build/fuzz/recipes)
     "$program" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
         -artifact_prefix="build/fuzz/found/$name-" "${folders[@]}" || failed=1
 done

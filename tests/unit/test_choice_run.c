@@ -135,6 +135,24 @@ static void files_refused(void **state)
     bad(hk_choices_read(&c, "nowhere.json", NULL, &e), HK_E_IO, &e, "nowhere.json");
 }
 
+/* What the fuzzer begins with is a table: from broken ones it finds no way to a good one. */
+static void seeds_of_the_fuzzer(void **state)
+{
+    static const struct { const char *name; int rows; } seed[] = { { "one", 1 }, { "five", 5 } };
+    const char *root = getenv("HILLOCK_SRC");
+    char path[HK_PATH];
+    hk_choices c;
+    hk_error e;
+    (void)state;
+    if (!root) skip();
+    for (int i = 0; i < HK_COUNT(seed); i++) {
+        snprintf(path, sizeof path, "%s/tests/fuzz/corpus/fuzz_choice/%s", root, seed[i].name);
+        good(hk_choices_read(&c, path, NULL, &e), &e);
+        assert_int_equal(c.n, seed[i].rows);
+        hk_choices_close(&c);
+    }
+}
+
 /* ---- the cache --------------------------------------------------------------------------------- */
 
 static const char *const tuned[] = { "train.tune=true" };
@@ -366,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files),
         cmocka_unit_test(files_refused),
+        cmocka_unit_test(seeds_of_the_fuzzer),
         cmocka_unit_test(measured_once),
         cmocka_unit_test(traces_in_bf16),
         cmocka_unit_test(no_cache),
