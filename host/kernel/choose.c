@@ -15,7 +15,8 @@ const char *hk_product_name(int32_t product)
 
 const char *hk_dense_form_name(int32_t form)
 {
-    static const char *const names[HK_DENSE_FORMS] = { "fp32", "bf16", "winograd", "onednn", "cblas", "ref" };
+    static const char *const names[HK_DENSE_FORMS] = { "fp32", "bf16", "winograd", "winograd_bf16",
+                                                          "onednn", "cblas", "ref" };
     return form >= 0 && form < HK_DENSE_FORMS ? names[form] : "?";
 }
 
@@ -26,24 +27,24 @@ bool hk_choice_same(const hk_choice *a, const hk_choice *b)
 
 static hk_dense_form plain_form(const hki_state *s) { return s->level == HK_LEVEL_BF16 ? HK_BY_BF16 : HK_BY_FP32; }
 
-/* Full vectors, tiles that fit the map, and beside bf16, which multiplies twice as fast, enough of them to
- * be worth transforming the weights. */
-static bool by_winograd(const hki_state *s, const hk_conv *r)
+/* Forward, where a rounding error may move a membrane across its threshold, bf16 between the transforms errs too
+ * much. */
+static hk_dense_form winograd_form(const hki_state *s, hk_product product)
 {
-    enum { ENOUGH = 64 };
-    if (!hki_can_winograd(r) || !hki_winograd_fits(r)) return false;
-    const int64_t tiles = r->batch * (int64_t)hki_tiles(r->ho, 4) * hki_tiles(r->wo, 4);
-    return s->level != HK_LEVEL_BF16 || tiles >= ENOUGH;
+    return s->level == HK_LEVEL_BF16 && product != HK_FORWARD ? HK_BY_WINOGRAD_BF16 : HK_BY_WINOGRAD;
 }
 
+static bool filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
+
 /* The dense form that the options ask for. */
-static hk_dense_form standard_form(const hki_state *s, const hk_conv *r)
+static hk_dense_form standard_form(const hki_state *s, const hk_conv *r, hk_product product)
 {
+    const bool fits = hki_can_winograd(r) && hki_winograd_fits(r);
     switch (s->dense) {
     case HK_DENSE_ONEDNN: return HK_BY_ONEDNN;
     case HK_DENSE_CBLAS:  return HK_BY_CBLAS;
     case HK_DENSE_REF:    return HK_BY_REF;
-    default:              return by_winograd(s, r) ? HK_BY_WINOGRAD : plain_form(s);
+    default:              return fits ? winograd_form(s, product) : plain_form(s);
     }
 }
 
@@ -51,9 +52,10 @@ static hk_dense_form standard_form(const hki_state *s, const hk_conv *r)
 static double standard_below(const hki_state *s, hk_dense_form form, hk_product product, hk_kind kind)
 {
     const bool weights = product == HK_BACKWARD_WEIGHT;
-    const double *plain = weights ? s->isa->density_sum : s->isa->density_map;
-    const double *filter = weights ? s->isa->winograd_sum : s->isa->winograd_map;
-    return (form == HK_BY_WINOGRAD ? filter : plain)[kind == HK_B16 ? HK_F32 : kind];
+    const hki_isa *of = filtered(form) ? hki_dense_isa(s, form) : s->isa;
+    const double *plain = weights ? of->density_sum : of->density_map;
+    const double *filter = weights ? of->winograd_sum : of->winograd_map;
+    return (filtered(form) ? filter : plain)[kind == HK_B16 ? HK_F32 : kind];
 }
 
 hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind)
@@ -62,16 +64,16 @@ hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, 
     for (int i = 0; i < s->n_choice; i++) {
         if (!hk_choice_same(&s->choice[i], &want)) continue;
         hk_dense_form form = (hk_dense_form)s->choice[i].form;
-        if (form == HK_BY_WINOGRAD && !hki_can_winograd(r)) form = plain_form(s);
+        if (filtered(form) && !hki_can_winograd(r)) form = plain_form(s);
         return (hki_chosen){ form, (double)s->choice[i].below };
     }
-    const hk_dense_form form = standard_form(s, r);
+    const hk_dense_form form = standard_form(s, r, product);
     return (hki_chosen){ form, standard_below(s, form, product, kind) };
 }
 
 const hki_isa *hki_dense_isa(const hki_state *s, hk_dense_form form)
 {
-    return form == HK_BY_FP32 ? s->plain : s->isa;
+    return form == HK_BY_FP32 || form == HK_BY_WINOGRAD ? s->plain : s->isa;
 }
 
 static hk_status check(const hki_state *s, const hk_choice *c, int i, hk_error *e)
@@ -86,7 +88,7 @@ static hk_status check(const hki_state *s, const hk_choice *c, int i, hk_error *
     HK_CHECK(e, vendor == HK_DENSE_OWN || hk_vendor_version(vendor), HK_E_UNSUP,
              "kernels: row %d of the choices takes dense products by %s, which is not in this build",
              i, hk_dense_form_name(c->form));
-    HK_CHECK(e, c->form != HK_BY_BF16 || s->level == HK_LEVEL_BF16, HK_E_UNSUP,
+    HK_CHECK(e, (c->form != HK_BY_BF16 && c->form != HK_BY_WINOGRAD_BF16) || s->level == HK_LEVEL_BF16, HK_E_UNSUP,
              "kernels: row %d of the choices takes bf16, expected forms that instructions %s and the "
              "precision allow; set train.precision to bf16 on a processor that has it", i,
              hk_isa_name(s->level));

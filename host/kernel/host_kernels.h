@@ -31,10 +31,10 @@ typedef enum hk_precision { HK_FP32, HK_BF16, HK_PRECISION_AUTO } hk_precision;
 /* ---- choices ----------------------------------------------------------------------------------- */
 
 typedef enum hk_product { HK_FORWARD, HK_BACKWARD_INPUT, HK_BACKWARD_WEIGHT, HK_PRODUCTS } hk_product;
-/* Dense forms: the code here from floats, from pairs of bf16, or by minimal filtering from floats
- * (winograd.h); a vendor's; the definition. */
+/* Dense forms: the code here from floats or from pairs of bf16; by minimal filtering (winograd.h) of floats,
+ * or with its products from pairs of bf16; a vendor's; the definition. */
 typedef enum hk_dense_form {
-    HK_BY_FP32, HK_BY_BF16, HK_BY_WINOGRAD, HK_BY_ONEDNN, HK_BY_CBLAS, HK_BY_REF, HK_DENSE_FORMS
+    HK_BY_FP32, HK_BY_BF16, HK_BY_WINOGRAD, HK_BY_WINOGRAD_BF16, HK_BY_ONEDNN, HK_BY_CBLAS, HK_BY_REF, HK_DENSE_FORMS
 } hk_dense_form;
 
 /* How one product of all layers with this geometry is computed: by events where the density of the

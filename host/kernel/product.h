@@ -55,7 +55,7 @@ typedef struct hki_task {
     int32_t blocks, groups, tiles;       /* task i: block i / groups, group i % groups       */
     char   *scratch;                     /* worker's part begins at worker * scratch_bytes   */
     size_t  scratch_bytes;
-    float  *points;                      /* minimal filtering: the transformed weights       */
+    void   *points;                      /* minimal filtering: the transformed weights       */
 } hki_task;
 
 /* The sum over positions of backward_weight; see sum_events_isa.c and sum_direct_isa.c. */

@@ -54,20 +54,22 @@ static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
     return hki_up64(larger(most, s->isa->sum_events_bytes(&m)));
 }
 
-/* Work of all workers for the products that go by minimal filtering. */
+static bool filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
+
+/* Work of all workers for a product that goes by minimal filtering. */
 static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product product, hk_kind kind)
 {
     const size_t workers = (size_t)s->workers;
-    const hk_kind half = product == HK_BACKWARD_WEIGHT && kind == HK_F32 ? HK_B16 : kind;
-    if (hki_choose(s, g, product, kind).form != HK_BY_WINOGRAD &&
-        hki_choose(s, g, product, half).form != HK_BY_WINOGRAD) return 0;
+    const hk_dense_form form = hki_choose(s, g, product, kind).form;
+    if (!filtered(form)) return 0;
+    const hki_isa *isa = hki_dense_isa(s, form);
     if (product == HK_BACKWARD_WEIGHT) {
         const hki_sum m = hki_wino_sum_of(g, kind, s->workers);
-        return workers * hki_up64(s->isa->sum_winograd_bytes(&m));
+        return workers * hki_up64(isa->sum_winograd_bytes(&m));
     }
     const hki_map m = product == HK_FORWARD ? hki_map_forward(g, kind, s->workers)
                                             : hki_map_input(g, 0, 0, s->workers);
-    return hki_up64(s->isa->winograd_weights_bytes(&m)) + workers * hki_up64(s->isa->winograd_bytes(&m));
+    return hki_up64(isa->winograd_weights_bytes(&m)) + workers * hki_up64(isa->winograd_bytes(&m));
 }
 
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
@@ -93,6 +95,7 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
     n.work = larger(n.work, winograd_bytes(s, &r, HK_FORWARD, kind));
     if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_INPUT, HK_F32));
     if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_WEIGHT, kind));
+    if (learn && kind == HK_F32) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_WEIGHT, HK_B16));
     return n;
 }
 
@@ -165,18 +168,19 @@ static void run_map(const hki_state *s, hki_map *m, bool events, hk_dense_form f
                       &t);
 }
 
-static void run_winograd(const hki_state *s, const hki_map *m, char *work)
+static void run_winograd(const hki_state *s, const hki_map *m, hk_dense_form form, char *work)
 {
     const hk_kernels *k = &s->table;
+    const hki_isa *isa = hki_dense_isa(s, form);
     const int32_t blocks = hki_tiles(hki_wino_tiles(m), HKI_WINO_TILES);
     hki_task t = { .map = m, .blocks = blocks, .tiles = hki_tiles(m->n, s->isa->tile),
-                   .points = (float *)(void *)work,
-                   .scratch = work + hki_up64(s->isa->winograd_weights_bytes(m)),
-                   .scratch_bytes = hki_up64(s->isa->winograd_bytes(m)) };
+                   .points = work,
+                   .scratch = work + hki_up64(isa->winograd_weights_bytes(m)),
+                   .scratch_bytes = hki_up64(isa->winograd_bytes(m)) };
     const int32_t wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
     t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
-    k->parallel(k->self, t.tiles * m->c, s->isa->winograd_weights, &t);
-    k->parallel(k->self, blocks * t.groups, s->isa->winograd, &t);
+    k->parallel(k->self, t.tiles * m->c / 2, isa->winograd_weights, &t);
+    k->parallel(k->self, blocks * t.groups, isa->winograd, &t);
 }
 
 static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
@@ -203,7 +207,7 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
         return;
     }
     if (!events && hki_vendor_forward(s, &r, a->w, parts.forward_vendor, a->work, x, y)) return;
-    if (!events && choice.form == HK_BY_WINOGRAD) run_winograd(s, &m, a->work);
+    if (!events && filtered(choice.form)) run_winograd(s, &m, choice.form, a->work);
     else run_map(s, &m, events, choice.form, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
@@ -236,7 +240,7 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             m.weights = (const float *)(const void *)parts.input + phase;
             m.pairs = parts.input_pairs + hki_pairs_offset(phase, g.co);
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
-            if (!events && choice.form == HK_BY_WINOGRAD) run_winograd(s, &m, a->work);
+            if (!events && filtered(choice.form)) run_winograd(s, &m, choice.form, a->work);
             else run_map(s, &m, events, choice.form, density, a->work);
         }
 }
@@ -287,12 +291,13 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
         return;
     }
     if (!events && hki_vendor_weight(s, &g, m.scratch, x, dy, dw)) return;
-    if (!events && choice.form == HK_BY_WINOGRAD) {
+    if (!events && filtered(choice.form)) {
+        const hki_isa *isa = hki_dense_isa(s, choice.form);
         hki_sum w = hki_wino_sum_of(&g, x.kind, s->workers);
         w.x = x, w.dy = dy, w.dw = dw, w.scratch = a->work;
-        w.scratch_bytes = hki_up64(s->isa->sum_winograd_bytes(&w));
-        s->table.parallel(s->table.self, hki_tiles(g.ci, w.cb) * hki_tiles(g.co, s->isa->tile),
-                          s->isa->sum_winograd, &w);
+        w.scratch_bytes = hki_up64(isa->sum_winograd_bytes(&w));
+        s->table.parallel(s->table.self, hki_tiles(g.ci, w.cb) * hki_tiles(g.co, isa->tile), isa->sum_winograd,
+                          &w);
         return;
     }
     const int32_t parts = hki_tiles(g.ci, m.cb);

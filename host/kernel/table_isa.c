@@ -87,8 +87,13 @@ static double density(hk_view x, size_t positions, size_t pitch, size_t channels
 #endif
 
 /* The same beside minimal filtering (tuned on two VGGs, fp32 and bf16). */
-#define WINOGRAD_MAP { 0.19, 0.21, 0.24 }
-#define WINOGRAD_SUM { 0.24, 0.33, 0.24 }
+#if defined(__AVX512BF16__)
+#  define WINOGRAD_MAP { 0.14, 0.16, 0.16 }
+#  define WINOGRAD_SUM { 0.18, 0.22, 0.18 }
+#else
+#  define WINOGRAD_MAP { 0.19, 0.21, 0.24 }
+#  define WINOGRAD_SUM { 0.24, 0.33, 0.24 }
+#endif
 
 const hki_isa HK_NAME(hki_isa) = {
     .vl = VL, .tile = TILE, .density_map = DENSITY_MAP, .density_sum = DENSITY_SUM,

@@ -159,7 +159,7 @@ static hk_status time_form(operands *o, const hk_host_kernels_cfg *cfg, hk_dense
 static bool allowed(const hk_host_kernels_cfg *cfg, hk_isa_level level, const hk_choice *row,
                     hk_dense_form form)
 {
-    static const hk_dense_by by[HK_DENSE_FORMS] = { HK_DENSE_OWN, HK_DENSE_OWN, HK_DENSE_OWN,
+    static const hk_dense_by by[HK_DENSE_FORMS] = { HK_DENSE_OWN, HK_DENSE_OWN, HK_DENSE_OWN, HK_DENSE_OWN,
                                                     HK_DENSE_ONEDNN, HK_DENSE_CBLAS, HK_DENSE_REF };
     const bool asked = cfg->dense == (int32_t)by[form];
     if (cfg->dense != HK_DENSE_AUTO && !asked) return false;
@@ -167,6 +167,8 @@ static bool allowed(const hk_host_kernels_cfg *cfg, hk_isa_level level, const hk
     if (form == HK_BY_BF16) return level == HK_LEVEL_BF16;
     if (form == HK_BY_FP32) return true;
     if (form == HK_BY_WINOGRAD) return hki_can_winograd(&row->g);
+    if (form == HK_BY_WINOGRAD_BF16)
+        return level == HK_LEVEL_BF16 && row->product != HK_FORWARD && hki_can_winograd(&row->g);
     return hk_vendor_version(by[form]) && row->kind == HK_F32 &&
            (form == HK_BY_CBLAS || row->product != HK_BACKWARD_WEIGHT);
 }

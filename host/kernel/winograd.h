@@ -22,8 +22,7 @@
 #ifndef HK_WINOGRAD_H
 #define HK_WINOGRAD_H
 
-#include "product.h"
-#include "simd.h"
+#include "elems.h"
 
 enum { WINO_IN = 6, WINO_OUT = 4, WINO_TAPS = 3, WINO_POINTS = WINO_IN * WINO_IN };
 
@@ -96,6 +95,27 @@ HK_INLINE void wino_gradient(vf *to, const int t, const vf *from, const int f)
     to[2 * t] = vfma(vset(0.5f), even_a, vfma(vset(2.0f), even_b, from[5 * f]));
 }
 
+/* ---- what is multiplied: floats, or bf16 in pairs ---------------------------------------------- */
+
+/* VL values one behind the other or, paired, as half 0 or 1 of VL pairs; half 0 comes first and zeroes the
+ * other. */
+HK_INLINE void wino_put(elem *to, vf v, const bool paired, int half)
+{
+#if defined(__AVX512BF16__)
+    const __m256i narrow = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+    if (!paired) {
+        _mm256_store_si256((__m256i *)(void *)to, narrow);
+        return;
+    }
+    const __m512i wide = _mm512_cvtepu16_epi32(narrow);
+    if (half == 0) _mm512_store_si512(to, wide);
+    else _mm512_store_si512(to, _mm512_or_si512(_mm512_load_si512(to), _mm512_slli_epi32(wide, 16)));
+#else
+    (void)paired, (void)half;
+    vstore(to, v);
+#endif
+}
+
 /* ---- tiles of a map -------------------------------------------------------------------------- */
 
 /* Where a tile of outputs lies: sample, first row and column. */
@@ -137,39 +157,42 @@ HK_INLINE vf wino_load(const wino_square *s, int i, size_t c, const hk_kind kind
     return vbits(*(const uint32_t *)from >> (c % 32));
 }
 
-/* B^T in B for channels c .. c+VL-1 of a square of 6 x 6 inputs; point i goes to to + i * apart. */
-HK_INLINE void wino_input_square(float *to, size_t apart, const wino_square *s, size_t c, const hk_kind kind)
+/* B^T in B for channels c .. c+VL-1 of a square of 6 x 6 inputs; point i goes to to + i * apart, see
+ * wino_put. */
+HK_INLINE void wino_input_square(elem *to, size_t apart, const wino_square *s, size_t c, const hk_kind kind,
+                                 const bool paired, int half)
 {
-    vf d[WINO_IN], half[WINO_POINTS];
+    vf d[WINO_IN], down[WINO_POINTS];
     HK_UNROLL
     for (int q = 0; q < WINO_IN; q++) {
         HK_UNROLL
         for (int r = 0; r < WINO_IN; r++) d[r] = wino_load(s, r * WINO_IN + q, c, kind);
-        wino_input(half + q, WINO_IN, d, 1);
+        wino_input(down + q, WINO_IN, d, 1);
     }
     HK_UNROLL
     for (int r = 0; r < WINO_IN; r++) {
-        wino_input(d, 1, half + r * WINO_IN, 1);
+        wino_input(d, 1, down + r * WINO_IN, 1);
         HK_UNROLL
-        for (int q = 0; q < WINO_IN; q++) vstore(to + (size_t)(r * WINO_IN + q) * apart, d[q]);
+        for (int q = 0; q < WINO_IN; q++) wino_put(to + (size_t)(r * WINO_IN + q) * apart, d[q], paired, half);
     }
 }
 
 /* The same for cb channels from c on. */
-HK_INLINE void wino_input_squares(float *to, size_t apart, const wino_square *s, size_t c, size_t cb,
-                                  const hk_kind kind)
+HK_INLINE void wino_input_squares(elem *to, size_t apart, const wino_square *s, size_t c, size_t cb,
+                                  const hk_kind kind, const bool paired, int half)
 {
-    for (size_t i = 0; i < cb; i += VL) wino_input_square(to + i, apart, s, c + i, kind);
+    const size_t each = paired ? PAIR : 1;
+    for (size_t i = 0; i < cb; i += VL) wino_input_square(to + i * each, apart, s, c + i, kind, paired, half);
 }
 
-static inline void wino_open_inputs(float *to, size_t apart, const wino_square *s, size_t c, size_t cb,
-                                    hk_kind kind)
+HK_INLINE void wino_open_inputs(elem *to, size_t apart, const wino_square *s, size_t c, size_t cb,
+                                hk_kind kind, const bool paired, int half)
 {
     switch (kind) {
-    case HK_F32:    wino_input_squares(to, apart, s, c, cb, HK_F32); return;
-    case HK_B16:    wino_input_squares(to, apart, s, c, cb, HK_B16); return;
-    case HK_COUNTS: wino_input_squares(to, apart, s, c, cb, HK_COUNTS); return;
-    default:        wino_input_squares(to, apart, s, c, cb, HK_BITS); return;
+    case HK_F32:    wino_input_squares(to, apart, s, c, cb, HK_F32, paired, half); return;
+    case HK_B16:    wino_input_squares(to, apart, s, c, cb, HK_B16, paired, half); return;
+    case HK_COUNTS: wino_input_squares(to, apart, s, c, cb, HK_COUNTS, paired, half); return;
+    default:        wino_input_squares(to, apart, s, c, cb, HK_BITS, paired, half); return;
     }
 }
 

@@ -117,7 +117,7 @@ static hk_status read_row(const json_t *j, const char *path, int i, hk_choice *o
     HK_CHECK(e, out->kind >= 0, HK_E_FORMAT, "%s: row %d of the choices: operand is '%s', expected "
              "floats, bits, counts or bf16", path, i, operand);
     HK_CHECK(e, out->form >= 0, HK_E_FORMAT, "%s: row %d of the choices: form is '%s', expected fp32, "
-             "bf16, winograd, onednn, cblas or ref", path, i, form);
+             "bf16, winograd, winograd_bf16, onednn, cblas or ref", path, i, form);
     HK_CHECK(e, below >= 0 && below <= 2, HK_E_FORMAT,
              "%s: row %d of the choices: events_below is %g, expected 0 to 2", path, i, below);
     return HK_OK;

@@ -168,4 +168,23 @@ static void problem_close(problem *p)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) block_free(all[i]);
 }
 
+/* Whether products of this geometry may go by minimal filtering. */
+static inline bool filtered(const hk_conv *g)
+{
+    return g->groups == 1 && g->kh == 3 && g->kw == 3 && g->sh == 1 && g->sw == 1 && g->ci % 16 == 0
+           && g->co % 16 == 0;
+}
+
+/* The norm of got - want is at most `most` of the norm of want. */
+static inline bool near_in_norm(const float *got, const float *want, size_t n, double most)
+{
+    double error = 0, whole = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)got[i] - (double)want[i];
+        error += d * d;
+        whole += (double)want[i] * (double)want[i];
+    }
+    return error <= most * most * whole;
+}
+
 #endif
