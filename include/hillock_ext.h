@@ -182,6 +182,11 @@ static inline void *hk_slot(const hk_ring *r, int t)
  * under an adjoint one more, for the state before the first step. */
 hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory);
 
+/* What is taken of STATE between these two, once per layer, is not cleared at the start of a sample: the layer
+ * writes it at t = 1 before it reads it. */
+void hk_fresh_begin(hk_mem *m, hk_node *l);
+void hk_fresh_end(hk_mem *m, hk_node *l);
+
 /* ---- layer ------------------------------------------------------------------------------------- */
 
 /* A range of rows handled by one worker; it stays in the L1 cache. */
@@ -295,6 +300,7 @@ struct hk_node {
     float              *decays;          /* [T] the same where it differs from step to step        */
     float               bias_trace;      /* bt[t] = decay bt[t-1] + 1, the trace of a constant 1   */
     double             *sum[HK_MAX_LEARN];   /* [shards][groups] partial gradient sums             */
+    size_t              fresh[2];        /* bytes of STATE from, to: not cleared at reset          */
     uint64_t           *spikes;          /* [shards] spikes since reset                            */
     float              *watch_delta;     /* probe: error at the membrane is added here [rows][C]   */
     size_t              y_at, error_at;  /* placement in WORK                                      */

@@ -23,7 +23,7 @@ for name in $boards; do
 done
 code=0
 "$hillock" plan "$recipe" --target mcu --ram 40K >said 2>&1 || code=$?
-[ $code = 1 ] && grep -q 'bytes of RAM, .* the largest consumers are shared work ([0-9]*), lif1 state (' said ||
+[ $code = 1 ] && grep -q 'bytes of RAM, .* the largest consumers are shared work ([0-9]*), tables (' said ||
     { cat said; fail "a net too large for its RAM"; }
 code=0
 "$hillock" plan "$recipe" --target mcu --flash 50K >said 2>&1 || code=$?

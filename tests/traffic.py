@@ -46,28 +46,29 @@ ONCE = {
 }
 
 
-def lif(forward, backward):
-    both = {"forward_tile": forward, "backward_tile": backward}
-    return {(name, stage): (T * r, T * w)
-            for name in ("lif1", "lif2") for stage, (r, w) in both.items()}
+def lif(forward, backward, again=0):
+    """Pages a step; again: read of what the step before has left, so not at the first."""
+    first, later = forward[0] * T + again * (T - 1), forward[1] * T
+    return {(name, stage): pages for name in ("lif1", "lif2")
+            for stage, pages in (("forward_tile", (first, later)), ("backward_tile", (T * backward[0], T * backward[1])))}
 
 
 def stop(trace):
-    """trace: pages of one. Forward: current, membrane, spikes before, two traces. Backward: error,
-    membrane, traces. At the start every state, trace, sum and spike is cleared."""
+    """trace: pages of one. Forward: current, spikes before, membrane and two traces from the second step on.
+    Backward: error, membrane, traces. At the start sums and spikes are cleared, states and traces not."""
     return {**ONCE,
-            **lif((2 * P + B + 2 * trace, P + B + 2 * trace), (2 * P + 2 * trace, P)),
-            ("conv2", "forward"): (T * (2 * B + trace), T * (P + trace)),
+            **lif((P + B, P + B + 2 * trace), (2 * P + 2 * trace, P), again=P + 2 * trace),
+            ("conv2", "forward"): (T * 2 * B + (T - 1) * trace, T * (P + trace)),
             ("conv2", "backward"): (T * (2 * P + trace), T * P),
-            ("start", "other"): (0, 3 * P + 2 * B + 5 * trace),
+            ("start", "other"): (0, P + 2 * B),
             ("between", "other"): (0, X),
             ("update", "other"): (8 * 4, 8 * 3)}
 
 
 OTTT = {**ONCE,
-        **lif((2 * P + B, P + B), (2 * P, P)),
-        ("conv2", "forward"): (T * (2 * B + P), T * 2 * P),
-        ("start", "other"): (0, 4 * P + 2 * B),
+        **lif((P + B, P + B), (2 * P, P), again=P),
+        ("conv2", "forward"): (T * 2 * B + (T - 1) * P, T * 2 * P),
+        ("start", "other"): (0, P + 2 * B),
         ("between", "other"): (0, X),
         ("update", "other"): (4 * 4, 4 * 3 + 4)}
 
@@ -81,11 +82,11 @@ BPTT = {**ONCE,
         ("update", "other"): (4 * 4, 4 * 3 + 4)}
 
 INFER = {("conv1", "forward"): (X, P),
-         ("lif1", "forward_tile"): (T * (2 * P + B), T * (P + B)),
-         ("lif2", "forward_tile"): (T * (2 * P + B), T * (P + B)),
+         ("lif1", "forward_tile"): (T * (P + B) + (T - 1) * P, T * (P + B)),
+         ("lif2", "forward_tile"): (T * (P + B) + (T - 1) * P, T * (P + B)),
          ("conv2", "forward"): (T * B, T * P),
          ("gap", "forward"): (T * B, 0),
-         ("start", "other"): (0, 2 * P + 2 * B),
+         ("start", "other"): (0, 2 * B),
          ("between", "other"): (0, X)}
 
 faults = []
@@ -144,8 +145,8 @@ def main():
         totals[what] = traffic["read"] + traffic["written"]
     if "bytes per neuron and step" not in say("step"):
         faults.append("the table does not say bytes per neuron and step")
-    # A trace of a weight: read twice and written once a step, one of a neuron the same; all cleared once.
-    saved = (5 * 3 * T + 5) * P // 2 * PAGE
+    # A trace of a weight: written once a step, read twice, at the first step once; one of a neuron the same.
+    saved = 5 * (3 * T - 1) * P // 2 * PAGE
     less = totals["stop"] - totals["stop bf16"]
     if less != saved:
         faults.append("traces in bf16 save %d bytes, expected %d" % (less, saved))

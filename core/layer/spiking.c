@@ -185,13 +185,16 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
         hk_param *made = hk_take_param(m, l, &d);
         l->sum[p] = learn && (adjoint || traced(l, p))
                     ? hk_take(m, HK_R_STATE, (size_t)l->shards * made->n * sizeof(double)) : NULL;
+    }
+    hk_fresh_begin(m, l);
+    for (int p = 0; p < nn->n_learn; p++)
         for (int i = 0; i < traces; i++)
             l->trace[p][i] = traced(l, p) ? hk_take(m, HK_R_STATE, hk_trace_bytes(l, values)) : NULL;
-    }
-    for (int i = 0; i < nn->n_state; i++) {
+    for (int i = 0; i < nn->n_state; i++)
         l->state[i] = hk_take_ring(m, adjoint ? HK_R_TAPE : HK_R_STATE, bytes, true);
+    hk_fresh_end(m, l);
+    for (int i = 0; i < nn->n_state; i++)
         l->adjoint[i] = adjoint && c->recurrent ? hk_take(m, HK_R_STATE, bytes) : NULL;
-    }
     l->spike_adjoint = adjoint && l->net->plan.reset_grad && c->recurrent
                        ? hk_take(m, HK_R_STATE, bytes) : NULL;
     const bool tells = l->from[0] && l->from[0]->ops->operations && hk_eligible(l->from[0]);
@@ -230,8 +233,10 @@ static void prepare(hk_node *l)
     for (size_t k = 0; l->decays && k < (size_t)hk_own_steps(l); k++) l->decays[k] = decay_at(l, k);
 }
 
+/* The states before the first step, where they are read. */
 static void reset(hk_node *l)
 {
+    if (hk_spiking_fresh(l, 1)) return;
     const hk_neuron_ops *nn = hk_neuron_of(l);
     for (int i = 0; i < nn->n_state; i++) {
         float *u = hk_slot(&l->state[i], 0);

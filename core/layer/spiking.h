@@ -61,6 +61,10 @@ static inline void hk_own_shape(const hk_node *l, hk_share share, hk_param *d)
     else hk_share_add_axis(d, steps);
 }
 
+/* Whether step t is the first of a sample and reads nothing of the one before: states are those of rest, traces
+ * zero. Under an adjoint, slot 0 of the rings says so. */
+static inline bool hk_spiking_fresh(const hk_node *l, int t) { return t == 1 && l->fresh[0] < l->fresh[1]; }
+
 /* Scratch arrays that the tile stages name. */
 int  hk_spiking_scratch(const hk_node *l);
 void hk_spiking_forward_tile(hk_node *l, const hk_tile *a);

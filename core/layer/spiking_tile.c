@@ -105,6 +105,17 @@ HK_PART void slope_at(const hk_node *l, work *w, const float *u)
     hk_slope(l, w->step.n, w->z, w->phi);
 }
 
+/* In place of the state before. Forward has no use for du. */
+HK_PART void start_fresh(const hk_node *l, work *w)
+{
+    const hk_neuron_ops *nn = hk_neuron_of(l);
+    for (int i = 0; i < nn->n_state; i++) {
+        const float rest = nn->rest ? nn->rest(l->spec->neuron_cfg, i) : 0;
+        for (size_t k = 0; k < w->step.n; k++) w->du[i][k] = rest;
+        w->step.prev[i] = w->du[i];
+    }
+}
+
 /* The tile of trace p, state i, as floats. */
 HK_PART float *read_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i)
 {
@@ -115,6 +126,24 @@ HK_PART float *read_trace(const hk_node *l, const hk_tile *a, const work *w, int
 HK_PART void write_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i, const float *v)
 {
     hk_trace_write(hk_trace_kind(l), l->trace[p][i], a->row * (size_t)l->out.shape.c, w->step.n, v);
+}
+
+/* The trace of the step before, and the one that follows. At a fresh start it is zero, at hand in scratch that
+ * only backward and kept resets use. */
+HK_PART float *open_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i)
+{
+    if (!hk_spiking_fresh(l, a->t)) return read_trace(l, a, w, p, i);
+    float *v = i == 0 ? w->z : w->phi;
+    memset(v, 0, w->step.n * sizeof *v);
+    return v;
+}
+
+HK_PART void close_trace(const hk_node *l, const hk_tile *a, const work *w, int p, int i, const float *v)
+{
+    if (hk_spiking_fresh(l, a->t) && hk_trace_kind(l) == HK_F32)
+        memcpy((float *)l->trace[p][i] + a->row * (size_t)l->out.shape.c, v, w->step.n * sizeof *v);
+    else
+        write_trace(l, a, w, p, i, v);
 }
 
 /* trace_reset: kept. p += e ds_p, with phi of the step before in w->phi. */
@@ -153,15 +182,15 @@ HK_PART void tell(const hk_node *l, const hk_tile *a, const work *w, bool kept)
 HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, int p, bool kept)
 {
     const size_t n = w->step.n;
-    float *restrict e0 = read_trace(l, a, w, p, 0);
+    float *restrict e0 = open_trace(l, a, w, p, 0);
     if (kept) add_reset(l, w, p, e0);
     const float *restrict p0 = w->local.param[p][0], *restrict j00 = w->local.jac[0][0];
     if (hk_neuron_of(l)->n_state == 1) {
         for (size_t i = 0; i < n; i++) e0[i] = j00[i] * e0[i] + p0[i];
-        write_trace(l, a, w, p, 0, e0);
+        close_trace(l, a, w, p, 0, e0);
         return;
     }
-    float *restrict e1 = read_trace(l, a, w, p, 1);
+    float *restrict e1 = open_trace(l, a, w, p, 1);
     const float *restrict p1 = w->local.param[p][1], *restrict j01 = w->local.jac[0][1];
     const float *restrict j10 = w->local.jac[1][0], *restrict j11 = w->local.jac[1][1];
     for (size_t i = 0; i < n; i++) {
@@ -169,8 +198,8 @@ HK_PART void advance_trace(const hk_node *l, const hk_tile *a, const work *w, in
         e0[i] = j00[i] * a0 + j01[i] * a1 + p0[i];
         e1[i] = j10[i] * a0 + j11[i] * a1 + p1[i];
     }
-    write_trace(l, a, w, p, 0, e0);
-    write_trace(l, a, w, p, 1, e1);
+    close_trace(l, a, w, p, 0, e0);
+    close_trace(l, a, w, p, 1, e1);
 }
 
 /* States and traces of the next tile. */
@@ -187,9 +216,9 @@ HK_PART void prefetch_next(const hk_node *l, const hk_tile *a, const float *cons
 /* Neither state nor last spike reaches the trace: eps = p. */
 HK_PART void copy_trace(const hk_node *l, const hk_tile *a, const work *w, int p)
 {
-    float *eps = read_trace(l, a, w, p, 0);
+    float *eps = open_trace(l, a, w, p, 0);
     memcpy(eps, w->local.param[p][0], w->step.n * sizeof(float));
-    write_trace(l, a, w, p, 0, eps);
+    close_trace(l, a, w, p, 0, eps);
 }
 
 /* z and phi of the step before. */
@@ -224,7 +253,8 @@ HK_PART void advance_traces(const hk_node *l, const hk_tile *a, work *w)
 
 HK_PART void map(const hk_node *l, const hk_tile *a, work *w)
 {
-    prefetch_next(l, a, w->step.prev, w->step.n);
+    if (hk_spiking_fresh(l, a->t)) start_fresh(l, w);
+    else prefetch_next(l, a, w->step.prev, w->step.n);
     w->step.x = a->x[0];
     spikes_before(l, a, w);
     advance_traces(l, a, w);

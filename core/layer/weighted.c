@@ -120,7 +120,9 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     weight_of(l)->used = l->args.w;
     const bool array = hk_weighted_traced(l) && !l->constant;
     const size_t bytes = hk_trace_bytes(l, l->rows_in * (size_t)l->conv.ci);
+    hk_fresh_begin(m, l);
     l->presynaptic = array ? hk_take(m, HK_R_STATE, bytes) : NULL;
+    hk_fresh_end(m, l);
     l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
     l->sum[0] = learn && bias_of(l) ? hk_take(m, HK_R_STATE, (size_t)l->shards * co * sizeof(double))
                                     : NULL;
@@ -163,7 +165,8 @@ void hk_weighted_reset(hk_node *l) { l->bias_trace = 0; }
 
 /* ---- forward ------------------------------------------------------------------------------------- */
 
-typedef struct trace_pass { hk_node *l; hk_view x; float leak; } trace_pass;
+/* fresh: the first step of a sample, x is the trace. */
+typedef struct trace_pass { hk_node *l; hk_view x; float leak; bool fresh; } trace_pass;
 
 HK_PART void add_row(size_t n, float leak, const float *restrict x, float *restrict trace)
 {
@@ -187,9 +190,15 @@ HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, fl
             for (size_t i = 0; i < c; i++) expand[i] = p->x.scale * (float)q[i];
             x = expand;
         }
-        float *trace = hk_trace_read(kind, p->l->presynaptic, r * c, c, scratch + c);
-        add_row(c, p->leak, x, trace);
-        hk_trace_write(kind, p->l->presynaptic, r * c, c, trace);
+        if (p->fresh && kind == HK_F32) {
+            memcpy((float *)p->l->presynaptic + r * c, x, c * sizeof *x);
+        } else if (p->fresh) {
+            hk_trace_write(kind, p->l->presynaptic, r * c, c, x);
+        } else {
+            float *trace = hk_trace_read(kind, p->l->presynaptic, r * c, c, scratch + c);
+            add_row(c, p->leak, x, trace);
+            hk_trace_write(kind, p->l->presynaptic, r * c, c, trace);
+        }
     }
 }
 
@@ -208,7 +217,7 @@ void hk_weighted_forward(hk_node *l, int t)
     const float leak = hk_weighted_leak(l, t);
     l->bias_trace = leak * l->bias_trace + 1;
     if (l->presynaptic) {
-        trace_pass p = { l, hk_input(l, 0, t), leak };
+        trace_pass p = { l, hk_input(l, 0, t), leak, t == 1 };
         k->parallel(k->self, HK_MAX_SHARD, advance_shard, &p);
     }
     if (l->constant && t > 1) return;

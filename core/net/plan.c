@@ -48,6 +48,9 @@ hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory)
     return take_slots(m, r, bytes, hk_slots(m->net, memory));
 }
 
+void hk_fresh_begin(hk_mem *m, hk_node *l) { l->fresh[0] = l->fresh[1] = m->used[HK_R_STATE]; }
+void hk_fresh_end(hk_mem *m, hk_node *l) { l->fresh[1] = m->used[HK_R_STATE]; }
+
 bool hk_short_lived(const hk_node *l)
 {
     const hk_net *net = l->net;
@@ -82,6 +85,7 @@ static hk_status take_node(hk_node *l, hk_mem *m, hk_error *e)
     hk_net *net = l->net;
     l->n_param = 0;
     l->scratch = 0;
+    l->fresh[0] = l->fresh[1] = m->used[HK_R_STATE];
     const size_t c = (size_t)l->out.shape.c;
     const size_t tile = (size_t)net->spec.tile;
     l->tile = c >= tile ? c : tile / c * c;

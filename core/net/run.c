@@ -21,10 +21,24 @@ void hk_net_rest(hk_net *net)
     }
 }
 
+/* All but what layers write afresh; these lie in the order of the layers. */
+static void clear_state(hk_net *net)
+{
+    char *base = net->base[HK_R_STATE];
+    size_t at = 0;
+    if (!base) return;
+    for (int32_t i = 0; i < net->n_node; i++) {
+        const size_t *fresh = net->node[i].fresh;
+        if (fresh[0] == fresh[1]) continue;
+        memset(base + at, 0, fresh[0] - at);
+        at = fresh[1];
+    }
+    memset(base + at, 0, net->bytes[HK_R_STATE] - at);
+}
+
 void hk_net_begin(hk_net *net)
 {
-    memset(net->base[HK_R_STATE] ? net->base[HK_R_STATE] : (char *)net, 0,
-           net->base[HK_R_STATE] ? net->bytes[HK_R_STATE] : 0);
+    clear_state(net);
     hk_net_rest(net);
     net->result = (hk_result){ 0 };
     net->steps = 0;
