@@ -361,6 +361,7 @@ typedef struct hk_rule_plan {
     bool    weights;                     /* gradients of weights, biases, norms                    */
     int32_t weight_trace;                /* hk_weight_trace                                        */
     int32_t trace_kind;                  /* in memory, all but those of filters: HK_F32, HK_B16    */
+    float   trace_floor;                 /* of shared weight traces: what is smaller becomes 0     */
     bool    trace_late;                  /* per synapse: of the input of the step before           */
     float   filter_ratio;                /* filters: gradients of the instant times (1-q^t)/(1-q); 0: traces */
     bool    hard_reset_trace;            /* accept a trace where it is known to be wrong           */

@@ -173,12 +173,19 @@ HK_PART void add_row(size_t n, float leak, const float *restrict x, float *restr
     for (size_t i = 0; i < n; i++) trace[i] = leak * trace[i] + x[i];
 }
 
+/* trace_floor: what is smaller in size becomes 0. */
+HK_PART void cut_row(size_t n, float floor, float *restrict trace)
+{
+    for (size_t i = 0; i < n; i++) trace[i] = trace[i] < floor && trace[i] > -floor ? 0.0f : trace[i];
+}
+
 /* scratch: a row of the input and, unless traces are floats, one of the trace. */
 HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, float *scratch)
 {
     const hk_kernels *k = p->l->net->spec.kernels;
     const size_t c = (size_t)p->l->conv.ci, bytes = hk_row_bytes(p->x.kind, c);
     const hk_kind kind = hk_trace_kind(p->l);
+    const float floor = p->l->net->plan.trace_floor;
     float *expand = scratch;
     for (size_t r = lo; r < hi; r++) {
         const unsigned char *q = (const unsigned char *)p->x.data + r * bytes;
@@ -190,15 +197,16 @@ HK_CLONES static void advance_rows(const trace_pass *p, size_t lo, size_t hi, fl
             for (size_t i = 0; i < c; i++) expand[i] = p->x.scale * (float)q[i];
             x = expand;
         }
-        if (p->fresh && kind == HK_F32) {
-            memcpy((float *)p->l->presynaptic + r * c, x, c * sizeof *x);
-        } else if (p->fresh) {
-            hk_trace_write(kind, p->l->presynaptic, r * c, c, x);
-        } else {
-            float *trace = hk_trace_read(kind, p->l->presynaptic, r * c, c, scratch + c);
+        float *trace = scratch + c;
+        if (!p->fresh) {
+            trace = hk_trace_read(kind, p->l->presynaptic, r * c, c, trace);
             add_row(c, p->leak, x, trace);
-            hk_trace_write(kind, p->l->presynaptic, r * c, c, trace);
+        } else {
+            if (kind == HK_F32) trace = (float *)p->l->presynaptic + r * c;
+            memcpy(trace, x, c * sizeof *x);
         }
+        if (floor > 0) cut_row(c, floor, trace);
+        hk_trace_write(kind, p->l->presynaptic, r * c, c, trace);
     }
 }
 

@@ -128,6 +128,9 @@ static hk_status check_rule(hk_net *net, hk_error *e)
     HK_CHECK(e, p->trace_kind == HK_F32 || (p->weights && p->weight_trace) || p->learn_threshold ||
                 p->learn_leak, HK_E_UNSUP, "rule '%s': traces is bf16, but with these keys the rule keeps "
              "no trace; expected traces: fp32", rule->info.name);
+    HK_CHECK(e, !(p->trace_floor > 0) || (p->weights && p->weight_trace == HK_TRACE_SHARED), HK_E_UNSUP,
+             "rule '%s': trace_floor is %g, but with these keys no trace of an input serves all outputs; "
+             "expected weight_trace: shared, or trace_floor: 0", rule->info.name, (double)p->trace_floor);
     if (!net->plan.weights || !net->plan.weight_trace) return HK_OK;
     for (int32_t i = 0; i < net->n_node; i++) {
         const hk_node *m = net->node[i].memory;

@@ -16,6 +16,7 @@ typedef struct hk_trace_cfg {
     int32_t hard_reset_trace;            /* 0 refuse, 1 ignore                  */
     int32_t weight_trace;                /* 0 shared, 1 synapse, 2 none         */
     int32_t traces;                      /* 0 fp32, 1 bf16                      */
+    float   trace_floor;
 } hk_trace_cfg;
 
 /* How traces lie in memory; `member` of cfg holds the word. */
@@ -42,13 +43,16 @@ static inline int32_t hk_trace_kind_of(int32_t word) { return word ? HK_B16 : HK
     { "weight_trace", HK_ENUM, offsetof(cfg, trace.weight_trace), 0, 0, 2, "1",                    \
       "one trace of an input for all outputs; one per synapse (dense layers, any neuron, reset); "  \
       "none: weights from the input of the step, as sltt has them", "shared|synapse|none" },        \
-    HK_TRACE_KIND_ROW(cfg, trace.traces)
+    HK_TRACE_KIND_ROW(cfg, trace.traces),                                                           \
+    { "trace_floor", HK_FLOAT, offsetof(cfg, trace.trace_floor), 0, 0, 1e6, "1",                    \
+      "what is smaller in a weight trace becomes 0, so that events pay; 0: nothing does", NULL }
 
 static inline void hk_trace_plan(const hk_trace_cfg *c, hk_rule_plan *p)
 {
     static const hk_weight_trace form[] = { HK_TRACE_SHARED, HK_TRACE_SYNAPSE, HK_TRACE_NONE };
     p->weight_trace = form[c->weight_trace];
     p->trace_kind = hk_trace_kind_of(c->traces);
+    p->trace_floor = c->trace_floor;
     p->bias_trace = c->bias_trace;
     p->first_layer_trace = c->first_layer_trace;
     p->head_trace = c->head_trace;

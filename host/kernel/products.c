@@ -1,6 +1,7 @@
 /* The five entries of the table: which form a call takes, and how it is cut into tasks.
  *
- * packed: [weights of forward][in pairs of bf16][for a vendor], if it learns [the three of backward_input]
+ * packed: [weights of forward][in pairs of bf16, if a form takes them][for a vendor], if it learns [the three
+ *         of backward_input]
  * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
  *         by minimal filtering: [transformed weights of a map][scratch of worker 0]..
  *
@@ -72,6 +73,18 @@ static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product pr
     return hki_up64(isa->winograd_weights_bytes(&m)) + workers * hki_up64(isa->winograd_bytes(&m));
 }
 
+/* Bytes of the weights in pairs of bf16, where a dense form takes them whatever the operand is. */
+static size_t pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product)
+{
+    bool any = false;
+    for (int kind = HK_F32; kind <= HK_COUNTS; kind++) {
+        const hk_dense_form form = hki_choose(s, g, product, (hk_kind)kind).form;
+        any |= !filtered(form) && form != HK_BY_FP32 && form != HK_BY_REF;
+    }
+    if (!any) return 0;
+    return hki_up64(product == HK_FORWARD ? hki_pairs_forward(g, s->isa) : hki_pairs_input(g, s->isa));
+}
+
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
     const hki_state *s = self;
@@ -84,8 +97,8 @@ static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool
         n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
         n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
     }
-    n.packed += hki_up64(hki_pairs_forward(&r, s->isa));
-    if (learn) n.packed += hki_up64(hki_pairs_input(&r, s->isa));
+    n.packed += pairs_bytes(s, &r, HK_FORWARD);
+    if (learn) n.packed += pairs_bytes(s, &r, HK_BACKWARD_INPUT);
     n.packed += hki_vendor_packed(s, &r, HKI_FORWARD);
     if (learn) n.packed += hki_vendor_packed(s, &r, HKI_INPUT);
     n.work = larger(n.work, hki_vendor_work(s, &r));
@@ -108,10 +121,10 @@ static packed_parts parts_of(const hki_state *s, const hk_conv *g, void *packed)
 {
     packed_parts p = { .forward = packed };
     p.forward_pairs = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
-    p.forward_vendor = p.forward_pairs + hki_up64(hki_pairs_forward(g, s->isa));
+    p.forward_vendor = p.forward_pairs + pairs_bytes(s, g, HK_FORWARD);
     p.input = p.forward_vendor + hki_vendor_packed(s, g, HKI_FORWARD);
     p.input_pairs = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
-    p.input_vendor = p.input_pairs + hki_up64(hki_pairs_input(g, s->isa));
+    p.input_vendor = p.input_pairs + pairs_bytes(s, g, HK_BACKWARD_INPUT);
     return p;
 }
 
@@ -122,10 +135,11 @@ static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool l
     const hk_conv r = hki_reshaped(a->g);
     const packed_parts p = parts_of(s, &r, a->packed);
     hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward,
-                     p.forward_pairs);
+                     pairs_bytes(s, &r, HK_FORWARD) ? p.forward_pairs : NULL);
     if (kind == HK_F32) hki_vendor_prepare(s, &r, HKI_FORWARD, a->w, p.forward_vendor);
     if (!learn) return;
-    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input, p.input_pairs);
+    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input,
+                   pairs_bytes(s, &r, HK_BACKWARD_INPUT) ? p.input_pairs : NULL);
     hki_vendor_prepare(s, &r, HKI_INPUT, a->w, p.input_vendor);
 }
 

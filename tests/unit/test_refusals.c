@@ -170,6 +170,8 @@ static const row ROWS[] = {
     { with_layer, "leak_granularity=channel", &hk_rule_ottt_o, NULL, STEP, HK_E_UNSUP,
       { "'ottt_o'", "'lif1'" } },
     { with_layer, "leak_granularity=neuron", &hk_rule_stop, "W=false", STEP, HK_OK, { NULL } },
+    { with_layer, NULL, &hk_rule_ottt_o, "weight_trace=none trace_floor=0.2", STEP, HK_E_UNSUP,
+      { "'ottt_o'", "trace_floor is 0.2", "weight_trace: shared" } },
     { with_layer, NULL, &hk_rule_ottt_a, "weight_trace=none traces=bf16", STEP, HK_E_UNSUP,
       { "'ottt_a'", "traces is bf16", "keeps no trace" } },
     { with_layer, NULL, &hk_rule_stop, "weight_trace=none traces=bf16", STEP, HK_OK, { NULL } },

@@ -103,6 +103,41 @@ static void within_bound(void **state)
     random_close(s);
 }
 
+static void look_floats(void *self, hk_net *net, int t, hk_event what)
+{
+    looker *out = self;
+    if (what == HK_AFTER_FORWARD) memcpy(out->w[t - 1], net->node[0].presynaptic, sizeof out->w[0]);
+}
+
+/* trace_floor: the recursion with what is smaller in size set to 0, from the first step on. */
+static void floored(void **state)
+{
+    (void)state;
+    looker seen;
+    small *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    one_layer(s, "leak=0.5 threshold=1", NULL);
+    small_rule(s, &hk_rule_ottt_a, "trace_floor=0.2");
+    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
+    small_open(s, (hk_shape){ 1, 1, LINES, false }, STEPS, 1);
+    s->net.watch = look_floats;
+    s->net.watch_self = &seen;
+    float x[STEPS][LINES], w[LINES] = { 0 };
+    for (int t = 0; t < STEPS; t++)
+        for (int i = 0; i < LINES; i++) x[t][i] = random_at(5, (uint64_t)i, (uint64_t)t, -0.6f, 0.6f);
+    const int32_t label = 0;
+    small_run(s, x[0], &label, NULL);
+    int cut = 0;
+    for (int t = 0; t < STEPS; t++)
+        for (int i = 0; i < LINES; i++) {
+            w[i] = 0.5f * w[i] + x[t][i];
+            if (fabsf(w[i]) < 0.2f) w[i] = 0, cut++;
+            assert_true(seen.w[t][i] == w[i]);
+        }
+    assert_in_range(cut, STEPS * LINES / 10, STEPS * LINES / 2);
+    random_close(s);
+}
+
 /* ---- gradients ------------------------------------------------------------------------------------- */
 
 typedef struct row {
@@ -321,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_halves),     cmocka_unit_test(rounding),       cmocka_unit_test(within_bound),
+        cmocka_unit_test(floored),
         cmocka_unit_test(close_gradients), cmocka_unit_test(equal_gradients),
         cmocka_unit_test(half_the_bytes),  cmocka_unit_test(workers),
     };
