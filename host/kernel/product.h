@@ -31,7 +31,8 @@ enum {
     HKI_SLACK = 64,              /* entries that a vector store may run over   */
     HKI_LINES_FEW = 1 << 10,     /* backward_weight: lines of the slab, few ..  */
     HKI_LINES_MANY = 400,        /* .. or many active inputs                    */
-    HKI_WINO_TILES = 24,         /* minimal filtering: tiles of 4 x 4 in a block */
+    HKI_WINO_TILES = 24,         /* minimal filtering: tiles of 4 x 4 in a block, */
+    HKI_WINO_BYTES = 10 << 20,   /* .. transformed weights at a time, about      */
 };
 
 typedef struct hki_map {
@@ -55,7 +56,8 @@ typedef struct hki_task {
     int32_t blocks, groups, tiles;       /* task i: block i / groups, group i % groups       */
     char   *scratch;                     /* worker's part begins at worker * scratch_bytes   */
     size_t  scratch_bytes;
-    void   *points;                      /* minimal filtering: the transformed weights       */
+    void   *points;                      /* minimal filtering: the transformed weights of    */
+    int32_t first;                       /* .. tiles first .. first + tiles - 1              */
 } hki_task;
 
 /* The sum over positions of backward_weight; see sum_events_isa.c and sum_direct_isa.c. */
@@ -88,8 +90,8 @@ typedef struct hki_isa {
     void   (*sum_events)(void *sum, int i, int worker);
     size_t (*sum_direct_bytes)(const hki_sum *s);
     void   (*sum_direct)(void *sum, int i, int worker);
-    /* Minimal filtering. The weights of a map, of all workers; scratch of one; its tasks. */
-    size_t (*winograd_weights_bytes)(const hki_map *m);
+    /* Minimal filtering. The weights of so many tiles of a map, of all workers; scratch of one; its tasks. */
+    size_t (*winograd_weights_bytes)(const hki_map *m, int32_t tiles);
     void   (*winograd_weights)(void *task, int i, int worker);
     size_t (*winograd_bytes)(const hki_map *m);
     void   (*winograd)(void *task, int i, int worker);

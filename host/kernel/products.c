@@ -57,6 +57,14 @@ static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
 
 static bool filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
 
+/* Tiles of output channels whose weights are transformed at a time. */
+static int32_t wino_round(const hki_isa *isa, const hki_map *m)
+{
+    const int32_t tiles = hki_tiles(m->n, isa->tile);
+    const size_t each = isa->winograd_weights_bytes(m, 1);
+    return hki_max(1, hki_min(tiles, (int32_t)(HKI_WINO_BYTES / each)));
+}
+
 /* Work of all workers for a product that goes by minimal filtering. */
 static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product product, hk_kind kind)
 {
@@ -70,7 +78,7 @@ static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product pr
     }
     const hki_map m = product == HK_FORWARD ? hki_map_forward(g, kind, s->workers)
                                             : hki_map_input(g, 0, 0, s->workers);
-    return hki_up64(isa->winograd_weights_bytes(&m)) + workers * hki_up64(isa->winograd_bytes(&m));
+    return hki_up64(isa->winograd_weights_bytes(&m, wino_round(isa, &m))) + workers * hki_up64(isa->winograd_bytes(&m));
 }
 
 /* Bytes of the weights in pairs of bf16, where a dense form takes them whatever the operand is. */
@@ -186,15 +194,17 @@ static void run_winograd(const hki_state *s, const hki_map *m, hk_dense_form for
 {
     const hk_kernels *k = &s->table;
     const hki_isa *isa = hki_dense_isa(s, form);
-    const int32_t blocks = hki_tiles(hki_wino_tiles(m), HKI_WINO_TILES);
-    hki_task t = { .map = m, .blocks = blocks, .tiles = hki_tiles(m->n, s->isa->tile),
-                   .points = work,
-                   .scratch = work + hki_up64(isa->winograd_weights_bytes(m)),
+    const int32_t blocks = hki_tiles(hki_wino_tiles(m), HKI_WINO_TILES), tiles = hki_tiles(m->n, isa->tile);
+    const int32_t most = wino_round(isa, m), wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
+    hki_task t = { .map = m, .blocks = blocks, .points = work,
+                   .scratch = work + hki_up64(isa->winograd_weights_bytes(m, most)),
                    .scratch_bytes = hki_up64(isa->winograd_bytes(m)) };
-    const int32_t wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
-    t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
-    k->parallel(k->self, t.tiles * m->c / 2, isa->winograd_weights, &t);
-    k->parallel(k->self, blocks * t.groups, isa->winograd, &t);
+    for (; t.first < tiles; t.first += most) {
+        t.tiles = hki_min(most, tiles - t.first);
+        t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
+        k->parallel(k->self, t.tiles * m->c / 2, isa->winograd_weights, &t);
+        k->parallel(k->self, blocks * t.groups, isa->winograd, &t);
+    }
 }
 
 static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)

@@ -13,7 +13,7 @@ size_t HK_NAME(hki_sum_events_bytes)(const hki_sum *s);
 void   HK_NAME(hki_sum_events)(void *sum, int i, int worker);
 size_t HK_NAME(hki_sum_direct_bytes)(const hki_sum *s);
 void   HK_NAME(hki_sum_direct)(void *sum, int i, int worker);
-size_t HK_NAME(hki_winograd_weights_bytes)(const hki_map *m);
+size_t HK_NAME(hki_winograd_weights_bytes)(const hki_map *m, int32_t tiles);
 void   HK_NAME(hki_winograd_weights)(void *task, int i, int worker);
 size_t HK_NAME(hki_winograd_bytes)(const hki_map *m);
 void   HK_NAME(hki_winograd)(void *task, int i, int worker);

@@ -1,6 +1,7 @@
 /* Dense maps of 3 x 3 taps and stride 1 by minimal filtering, see winograd.h. The packed weights are
  * transformed at every call into `points` of the work that all workers share, [tile of n][point][c][width],
- * so that nothing is kept between calls. With bf16 two channels are multiplied at once, [c/2][width][2].
+ * so that nothing is kept between calls, and where they are many a few tiles of n at a time. With bf16 two
+ * channels are multiplied at once, [c/2][width][2].
  *
  *   for each block of tiles of outputs
  *     v[point][tile of outputs][c]                        transformed inputs, in L2
@@ -37,9 +38,9 @@ static size_t weights_offset(const hki_map *m, int32_t tile)
     return (size_t)tile * WINO_POINTS * weights_apart(m, TILE);
 }
 
-size_t HK_NAME(hki_winograd_weights_bytes)(const hki_map *m)
+size_t HK_NAME(hki_winograd_weights_bytes)(const hki_map *m, int32_t tiles)
 {
-    return sizeof(elem) * weights_offset(m, hki_tiles(m->n, TILE));
+    return sizeof(elem) * weights_offset(m, tiles);
 }
 
 /* task: two input channels of a tile of output channels */
@@ -48,11 +49,11 @@ void HK_NAME(hki_winograd_weights)(void *task, int i, int worker)
     (void)worker;
     const hki_task *t = task;
     const hki_map *m = t->map;
-    const int32_t each = m->c / 2, tile = i / each, c = i % each * 2;
+    const int32_t each = m->c / 2, tile = t->first + i / each, c = i % each * 2;
     const size_t width = (size_t)hki_tile_width(m->n, tile, TILE, VL), apart = weights_apart(m, width);
     const size_t tap = (size_t)m->c * width;
     const float *from = m->weights + (size_t)tile * TILE * 9 * (size_t)m->c + (size_t)c * width;
-    elem *to = (elem *)t->points + weights_offset(m, tile) + (size_t)c * width;
+    elem *to = (elem *)t->points + weights_offset(m, tile - t->first) + (size_t)c * width;
     const size_t second = PAIR == 2 ? 0 : width;             /* in pairs it lies beside the first */
     for (size_t k = 0; k < width; k += VL, from += VL, to += VL * PAIR)
         for (int half = 0; half < 2; half++) {
@@ -184,11 +185,11 @@ void HK_NAME(hki_winograd)(void *task, int i, int worker)
     b.n = hki_min(HKI_WINO_TILES, hki_wino_tiles(m) - b.first);
     open_inputs(&b);
     const int32_t group = i % t->groups;
-    const int32_t first = (int32_t)((int64_t)t->tiles * group / t->groups);
-    const int32_t last = (int32_t)((int64_t)t->tiles * (group + 1) / t->groups);
+    const int32_t first = t->first + (int32_t)((int64_t)t->tiles * group / t->groups);
+    const int32_t last = t->first + (int32_t)((int64_t)t->tiles * (group + 1) / t->groups);
     for (int32_t tile = first; tile < last; tile++) {
         const size_t width = (size_t)hki_tile_width(m->n, tile, TILE, VL), apart = weights_apart(m, width);
-        const elem *w = (const elem *)t->points + weights_offset(m, tile);
+        const elem *w = (const elem *)t->points + weights_offset(m, tile - t->first);
         for (size_t p = 0; p < WINO_POINTS; p++)
             multiply_point(&b, b.v + p * b.v_apart, w + p * apart, width, b.sums + p * b.sums_apart);
         close_outputs(&b, tile, width);
