@@ -34,8 +34,6 @@ static hk_dense_form winograd_form(const hki_state *s, hk_product product)
     return s->level == HK_LEVEL_BF16 && product != HK_FORWARD ? HK_BY_WINOGRAD_BF16 : HK_BY_WINOGRAD;
 }
 
-static bool filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
-
 /* The dense form that the options ask for. */
 static hk_dense_form standard_form(const hki_state *s, const hk_conv *r, hk_product product)
 {
@@ -52,10 +50,10 @@ static hk_dense_form standard_form(const hki_state *s, const hk_conv *r, hk_prod
 static double standard_below(const hki_state *s, hk_dense_form form, hk_product product, hk_kind kind)
 {
     const bool weights = product == HK_BACKWARD_WEIGHT;
-    const hki_isa *of = filtered(form) ? hki_dense_isa(s, form) : s->isa;
+    const hki_isa *of = hki_filtered(form) ? hki_dense_isa(s, form) : s->isa;
     const double *plain = weights ? of->density_sum : of->density_map;
     const double *filter = weights ? of->winograd_sum : of->winograd_map;
-    return (filtered(form) ? filter : plain)[kind == HK_B16 ? HK_F32 : kind];
+    return (hki_filtered(form) ? filter : plain)[kind == HK_B16 ? HK_F32 : kind];
 }
 
 hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind)
@@ -64,7 +62,7 @@ hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, 
     for (int i = 0; i < s->n_choice; i++) {
         if (!hk_choice_same(&s->choice[i], &want)) continue;
         hk_dense_form form = (hk_dense_form)s->choice[i].form;
-        if (filtered(form) && !hki_can_winograd(r)) form = plain_form(s);
+        if (hki_filtered(form) && !hki_can_winograd(r)) form = plain_form(s);
         return (hki_chosen){ form, (double)s->choice[i].below };
     }
     const hk_dense_form form = standard_form(s, r, product);

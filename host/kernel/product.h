@@ -195,6 +195,30 @@ void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g,
 void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
                     float *out, void *pairs);
 
+/* ---- sizes.c: memory, its layout at the head of that file ---------------------------------------- */
+
+/* The parts of `packed`; pairs are NULL where no form takes them. */
+typedef struct hki_packed { char *forward, *forward_pairs, *forward_vendor, *input, *input_vendor; } hki_packed;
+hki_packed hki_packed_at(const hki_state *s, const hk_conv *g, void *packed);
+/* Packed weights of backward_input, wherever they are; and what follows. */
+typedef struct hki_input_pack { float *weights; char *pairs, *end; } hki_input_pack;
+hki_input_pack hki_input_pack_at(const hki_state *s, const hk_conv *g, char *at);
+/* Whether those are packed at each call, so that no memory keeps them: a weight is moved once and multiplied
+ * once for each position. */
+bool   hki_packs_at_call(const hk_conv *g);
+/* Bytes of the weights in pairs of bf16, where a dense form takes them whatever the operand is. */
+size_t hki_pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product);
+
+/* Whether the code here computes products of this geometry at all; whether this form is minimal filtering. */
+bool   hki_plain(const hki_state *s, const hk_conv *g);
+bool   hki_filtered(hk_dense_form form);
+/* Scratch of one worker for a map in either form, and for a sum. */
+size_t hki_map_bytes(const hki_state *s, const hki_map *m, hk_dense_form form);
+size_t hki_sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind);
+/* Tiles of output channels whose weights minimal filtering transforms at a time. */
+int32_t hki_wino_round(const hki_isa *isa, const hki_map *m);
+hk_conv_bytes hki_conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn);
+
 /* ---- turned.c: weight gradients by the events of the error ------------------------------------- */
 
 bool   hki_can_turn(const hk_conv *g);

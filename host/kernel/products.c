@@ -1,9 +1,5 @@
-/* The five entries of the table: which form a call takes, and how it is cut into tasks.
- *
- * packed: [weights of forward][in pairs of bf16, if a form takes them][for a vendor], if it learns [the three
- *         of backward_input]
- * work:   [bits of a layer that covers the map, repacked][scratch of worker 0][of worker 1]..
- *         by minimal filtering: [transformed weights of a map][scratch of worker 0]..
+/* The five entries of the table: which form a call takes, and how it is cut into tasks. sizes.c: their
+ * memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,143 +7,26 @@
 
 enum { TASKS_PER_WORKER = 4, NEAR_BYTES = 49152, EVENTS_PER_CHUNK = 12 };
 
-static bool plain(const hki_state *s, const hk_conv *g)
-{
-    return g->groups == 1 && s->way != HK_WAY_REF;
-}
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
-/* Scratch of one worker for a map in either form. */
-static size_t map_bytes(const hki_state *s, const hki_map *m, hk_dense_form form)
-{
-    const size_t dense = hki_dense_isa(s, form)->direct_bytes(m);
-    return hki_up64(larger(larger(s->isa->events_bytes(m), s->isa->direct_bytes(m)), dense));
-}
-
-static size_t input_bytes(const hki_state *s, const hk_conv *g)
-{
-    const hk_dense_form form = hki_choose(s, g, HK_BACKWARD_INPUT, HK_F32).form;
-    size_t most = 0;
-    for (int32_t a = 0; a < g->sh; a++)
-        for (int32_t b = 0; b < g->sw; b++) {
-            const hki_map m = hki_map_input(g, a, b, s->workers);
-            most = larger(most, map_bytes(s, &m, form));
-        }
-    return most;
-}
-
 /* Floats, or bf16, which all but the reading of memory treats like them. */
 static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
 
-/* The core plans for a trace of floats, whichever it has. */
-static size_t sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind)
+static hki_input_pack pack_input(const hki_state *s, const hk_conv *g, const float *w, char *to)
 {
-    const hk_kind first = of_values(kind) ? HK_F32 : kind, last = of_values(kind) ? HK_B16 : kind;
-    const hk_dense_form a = hki_choose(s, g, HK_BACKWARD_WEIGHT, first).form;
-    const hk_dense_form b = hki_choose(s, g, HK_BACKWARD_WEIGHT, last).form;
-    hki_sum m = hki_sum_of(g, kind, s->workers);
-    size_t most = larger(s->isa->sum_direct_bytes(&m), hki_dense_isa(s, a)->sum_direct_bytes(&m));
-    most = larger(most, hki_dense_isa(s, b)->sum_direct_bytes(&m));
-    m.lines = HKI_LINES_FEW;
-    most = larger(most, s->isa->sum_events_bytes(&m));
-    m.lines = HKI_LINES_MANY;
-    return hki_up64(larger(most, s->isa->sum_events_bytes(&m)));
-}
-
-static bool filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
-
-/* Tiles of output channels whose weights are transformed at a time. */
-static int32_t wino_round(const hki_isa *isa, const hki_map *m)
-{
-    const int32_t tiles = hki_tiles(m->n, isa->tile);
-    const size_t each = isa->winograd_weights_bytes(m, 1);
-    return hki_max(1, hki_min(tiles, (int32_t)(HKI_WINO_BYTES / each)));
-}
-
-/* Work of all workers for a product that goes by minimal filtering. */
-static size_t winograd_bytes(const hki_state *s, const hk_conv *g, hk_product product, hk_kind kind)
-{
-    const size_t workers = (size_t)s->workers;
-    const hk_dense_form form = hki_choose(s, g, product, kind).form;
-    if (!filtered(form)) return 0;
-    const hki_isa *isa = hki_dense_isa(s, form);
-    if (product == HK_BACKWARD_WEIGHT) {
-        const hki_sum m = hki_wino_sum_of(g, kind, s->workers);
-        return workers * hki_up64(isa->sum_winograd_bytes(&m));
-    }
-    const hki_map m = product == HK_FORWARD ? hki_map_forward(g, kind, s->workers)
-                                            : hki_map_input(g, 0, 0, s->workers);
-    return hki_up64(isa->winograd_weights_bytes(&m, wino_round(isa, &m))) + workers * hki_up64(isa->winograd_bytes(&m));
-}
-
-/* Bytes of the weights in pairs of bf16, where a dense form takes them whatever the operand is. */
-static size_t pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product)
-{
-    bool any = false;
-    for (int kind = HK_F32; kind <= HK_COUNTS; kind++) {
-        const hk_dense_form form = hki_choose(s, g, product, (hk_kind)kind).form;
-        any |= !filtered(form) && form != HK_BY_FP32 && form != HK_BY_REF;
-    }
-    if (!any) return 0;
-    return hki_up64(product == HK_FORWARD ? hki_pairs_forward(g, s->isa) : hki_pairs_input(g, s->isa));
-}
-
-static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
-{
-    const hki_state *s = self;
-    if (!plain(s, g)) return (hk_conv_bytes){ 0, 0 };
-    const hk_conv r = hki_reshaped(g);
-    const hki_map m = hki_map_forward(&r, kind, s->workers);
-    const hk_dense_form form = hki_choose(s, &r, HK_FORWARD, kind).form;
-    hk_conv_bytes n = { hki_up64(4 * hki_packed_forward(&r, s->isa)), map_bytes(s, &m, form) };
-    if (learn) {
-        n.packed += hki_up64(4 * hki_packed_input(&r, s->isa));
-        n.work = larger(n.work, larger(input_bytes(s, &r), sum_bytes(s, &r, kind)));
-    }
-    n.packed += pairs_bytes(s, &r, HK_FORWARD);
-    if (learn) n.packed += pairs_bytes(s, &r, HK_BACKWARD_INPUT);
-    n.packed += hki_vendor_packed(s, &r, HKI_FORWARD);
-    if (learn) n.packed += hki_vendor_packed(s, &r, HKI_INPUT);
-    n.work = larger(n.work, hki_vendor_work(s, &r));
-    n.work *= (size_t)s->workers;
-    n.work += hki_repack_bytes(g, kind);
-    if (learn && kind == HK_F32) n.work = larger(n.work, hki_turned_bytes(s, &r));
-    n.work = larger(n.work, winograd_bytes(s, &r, HK_FORWARD, kind));
-    if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_INPUT, HK_F32));
-    if (learn) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_WEIGHT, kind));
-    if (learn && kind == HK_F32) n.work = larger(n.work, winograd_bytes(s, &r, HK_BACKWARD_WEIGHT, HK_B16));
-    return n;
-}
-
-/* The parts of `packed`. */
-typedef struct packed_parts {
-    char *forward, *forward_pairs, *forward_vendor, *input, *input_pairs, *input_vendor;
-} packed_parts;
-
-static packed_parts parts_of(const hki_state *s, const hk_conv *g, void *packed)
-{
-    packed_parts p = { .forward = packed };
-    p.forward_pairs = p.forward + hki_up64(4 * hki_packed_forward(g, s->isa));
-    p.forward_vendor = p.forward_pairs + pairs_bytes(s, g, HK_FORWARD);
-    p.input = p.forward_vendor + hki_vendor_packed(s, g, HKI_FORWARD);
-    p.input_pairs = p.input + hki_up64(4 * hki_packed_input(g, s->isa));
-    p.input_vendor = p.input_pairs + pairs_bytes(s, g, HK_BACKWARD_INPUT);
+    const hki_input_pack p = hki_input_pack_at(s, g, to);
+    hki_pack_input(&s->table, s->isa, g, w, p.weights, p.pairs);
     return p;
 }
 
 static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool learn)
 {
     hki_state *s = self;
-    if (!plain(s, a->g)) return;
+    if (!hki_plain(s, a->g)) return;
     const hk_conv r = hki_reshaped(a->g);
-    const packed_parts p = parts_of(s, &r, a->packed);
-    hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward,
-                     pairs_bytes(s, &r, HK_FORWARD) ? p.forward_pairs : NULL);
+    const hki_packed p = hki_packed_at(s, &r, a->packed);
+    hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward, p.forward_pairs);
     if (kind == HK_F32) hki_vendor_prepare(s, &r, HKI_FORWARD, a->w, p.forward_vendor);
     if (!learn) return;
-    hki_pack_input(&s->table, s->isa, &r, a->w, (float *)(void *)p.input,
-                   pairs_bytes(s, &r, HK_BACKWARD_INPUT) ? p.input_pairs : NULL);
+    if (!hki_packs_at_call(&r)) pack_input(s, &r, a->w, p.input);
     hki_vendor_prepare(s, &r, HKI_INPUT, a->w, p.input_vendor);
 }
 
@@ -184,7 +63,7 @@ static void run_map(const hki_state *s, hki_map *m, bool events, hk_dense_form f
     const int32_t wanted = (TASKS_PER_WORKER * s->workers + t.blocks - 1) / t.blocks;
     t.groups = s->workers == 1 ? 1 : hki_min(t.tiles, wanted);
     t.scratch = scratch;
-    t.scratch_bytes = map_bytes(s, m, form);
+    t.scratch_bytes = hki_map_bytes(s, m, form);
     m->chunk = chunk_of(s, m, density);
     s->table.parallel(s->table.self, t.blocks * t.groups, events ? s->isa->events : dense->direct,
                       &t);
@@ -195,7 +74,7 @@ static void run_winograd(const hki_state *s, const hki_map *m, hk_dense_form for
     const hk_kernels *k = &s->table;
     const hki_isa *isa = hki_dense_isa(s, form);
     const int32_t blocks = hki_tiles(hki_wino_tiles(m), HKI_WINO_TILES), tiles = hki_tiles(m->n, isa->tile);
-    const int32_t most = wino_round(isa, m), wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
+    const int32_t most = hki_wino_round(isa, m), wanted = (TASKS_PER_WORKER * s->workers + blocks - 1) / blocks;
     hki_task t = { .map = m, .blocks = blocks, .points = work,
                    .scratch = work + hki_up64(isa->winograd_weights_bytes(m, most)),
                    .scratch_bytes = hki_up64(isa->winograd_bytes(m)) };
@@ -211,13 +90,13 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
 {
     hki_state *s = self;
     const hk_conv *g = a->g;
-    if (!plain(s, g)) {
+    if (!hki_plain(s, g)) {
         hki_generic_forward(&s->table, a, x, y);
         return;
     }
     const hk_conv r = hki_reshaped(g);
     hki_map m = hki_map_forward(&r, x.kind, s->workers);
-    const packed_parts parts = parts_of(s, &r, a->packed);
+    const hki_packed parts = hki_packed_at(s, &r, a->packed);
     m.in = hki_repack(g, x, a->work);
     m.weights = (const float *)(const void *)parts.forward;
     m.pairs = parts.forward_pairs;
@@ -231,14 +110,14 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
         return;
     }
     if (!events && hki_vendor_forward(s, &r, a->w, parts.forward_vendor, a->work, x, y)) return;
-    if (!events && filtered(choice.form)) run_winograd(s, &m, choice.form, a->work);
+    if (!events && hki_filtered(choice.form)) run_winograd(s, &m, choice.form, a->work);
     else run_map(s, &m, events, choice.form, density, (char *)a->work + hki_repack_bytes(g, x.kind));
 }
 
 static void conv_backward_input(void *self, const hk_conv_args *a, const float *dy, float *dx)
 {
     hki_state *s = self;
-    if (!plain(s, a->g)) {
+    if (!hki_plain(s, a->g)) {
         hki_generic_input(&s->table, a, dy, dx);
         return;
     }
@@ -248,12 +127,16 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
     const double density = s->isa->density(view, positions, 4 * co, co);
     const hki_chosen choice = hki_choose(s, &g, HK_BACKWARD_INPUT, HK_F32);
     const bool events = by_events(s, a->id, HK_BACKWARD_INPUT, density, choice);
-    const packed_parts parts = parts_of(s, &g, a->packed);
+    const hki_packed parts = hki_packed_at(s, &g, a->packed);
     if (!events && choice.form == HK_BY_REF) {
         hki_generic_input(&s->table, a, dy, dx);
         return;
     }
     if (!events && hki_vendor_input(s, &g, a->w, parts.input_vendor, a->work, dy, dx)) return;
+    const bool now = hki_packs_at_call(&g);
+    const hki_input_pack pack =
+        now ? pack_input(s, &g, a->w, a->work) : hki_input_pack_at(s, &g, parts.input);
+    char *work = now ? pack.end : a->work;
     for (int32_t p = 0; p < g.sh; p++)
         for (int32_t q = 0; q < g.sw; q++) {
             hki_map m = hki_map_input(&g, p, q, s->workers);
@@ -261,11 +144,11 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
             const size_t x0 = (size_t)(((q - g.pw) % g.sw + g.sw) % g.sw);
             m.in = view;
             const size_t phase = hki_phase_offset(&g, s->isa, p, q);
-            m.weights = (const float *)(const void *)parts.input + phase;
-            m.pairs = parts.input_pairs + hki_pairs_offset(phase, g.co);
+            m.weights = pack.weights + phase;
+            m.pairs = pack.pairs ? pack.pairs + hki_pairs_offset(phase, g.co) : NULL;
             m.out = dx + (y0 * (size_t)g.wi + x0) * (size_t)g.ci;
-            if (!events && filtered(choice.form)) run_winograd(s, &m, choice.form, a->work);
-            else run_map(s, &m, events, choice.form, density, a->work);
+            if (!events && hki_filtered(choice.form)) run_winograd(s, &m, choice.form, work);
+            else run_map(s, &m, events, choice.form, density, work);
         }
 }
 
@@ -287,7 +170,7 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
                                  float *dw)
 {
     hki_state *s = self;
-    if (!plain(s, a->g)) {
+    if (!hki_plain(s, a->g)) {
         hki_generic_weight(&s->table, a, x, dy, dw);
         return;
     }
@@ -297,7 +180,7 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
     m.dy = dy;
     m.dw = dw;
     m.scratch = (char *)a->work + hki_repack_bytes(a->g, x.kind);
-    m.scratch_bytes = sum_bytes(s, &g, x.kind);
+    m.scratch_bytes = hki_sum_bytes(s, &g, x.kind);
     const size_t positions = (size_t)g.batch * (size_t)g.hi * (size_t)g.wi;
     const double density =
         s->isa->density(m.x, positions, hk_row_bytes(x.kind, (size_t)g.ci), (size_t)g.ci);
@@ -315,7 +198,7 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
         return;
     }
     if (!events && hki_vendor_weight(s, &g, m.scratch, x, dy, dw)) return;
-    if (!events && filtered(choice.form)) {
+    if (!events && hki_filtered(choice.form)) {
         const hki_isa *isa = hki_dense_isa(s, choice.form);
         hki_sum w = hki_wino_sum_of(&g, x.kind, s->workers);
         w.x = x, w.dy = dy, w.dw = dw, w.scratch = a->work;
@@ -333,6 +216,6 @@ static void conv_backward_weight(void *self, const hk_conv_args *a, hk_view x, c
 }
 
 const hk_kernels hki_table = {
-    .conv_sizes = conv_sizes, .conv_prepare = conv_prepare, .conv_forward = conv_forward,
+    .conv_sizes = hki_conv_sizes, .conv_prepare = conv_prepare, .conv_forward = conv_forward,
     .conv_backward_input = conv_backward_input, .conv_backward_weight = conv_backward_weight,
 };
