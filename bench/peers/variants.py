@@ -27,6 +27,7 @@ OURS = (
     Variant("hillock ottt", "ours", "ottt", (OTTT,), quick=True),
     Variant("hillock stop", "ours", "", ("rule=stop",), quick=True),
     Variant("hillock stop, bf16", "ours", "", ("rule=stop", *HALF)),
+    Variant("hillock stop, bf16 with its traces", "ours", "", ("rule={name: stop, traces: bf16}", *HALF)),
     Variant("hillock stop, compact", "ours", "", ("rule=stop", *COMPACT)),
     Variant("hillock stop, last step", "ours", "", ("rule=stop", *FINAL)),
     Variant("hillock stop, last step, bf16", "ours", "", ("rule=stop", *FINAL, *HALF)),
