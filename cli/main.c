@@ -73,22 +73,24 @@ static int flushed(int code)
     return HK_EXIT_FAILED;
 }
 
-/* OpenMP's threads spin while they wait, unless told otherwise before the program starts. On a
- * machine that others use too that costs a factor of twenty for small nets, and where the machine is
- * idle sleeping costs nothing measurable. So say it and start again; what the user says stands. */
-static void wait_without_spinning(char **argv)
+/* OpenMP's threads spin for long while they wait, unless told otherwise before the program starts. On a
+ * machine that others use too that costs a factor of twenty for small nets; to sleep at once costs a factor of
+ * four there, and a tenth of larger ones, since waking takes as long as a small product. So spin for some
+ * twenty microseconds, then sleep: say it and start again; what the user says stands. */
+static void wait_briefly(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     char self[4096];
     const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 0)) return;       /* go on as we are */
+    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 0) || setenv("GOMP_SPINCOUNT", "10000", 0))
+        return;                                                          /* go on as we are */
     self[n] = '\0';
     execv(self, argv);
 }
 
 int main(int argc, char **argv)
 {
-    wait_without_spinning(argv);
+    wait_briefly(argv);
     argp_err_exit_status = HK_EXIT_USAGE;
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {

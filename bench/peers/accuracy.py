@@ -9,6 +9,7 @@ those of training; the held-out tenth is measured after each epoch.
 import argparse
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -42,7 +43,7 @@ def hillock(options, rule, precision="fp32"):
     return curve
 
 
-def pytorch(options, compiled):
+def pytorch(options, compiled, half=False):
     import torch
     import torch.nn.functional as F
     from safetensors.numpy import load_file
@@ -53,8 +54,13 @@ def pytorch(options, compiled):
         first = load_file(ours.Folder(folder, CASE).weights)
     p, neurons = parameters(first), constants(first)
     lif = plain_bptt.lif_traced if compiled else plain_bptt.LifLoop.apply
-    run = maybe_compile(lambda x, y: F.cross_entropy(plain_bptt.forward(x, p, neurons, CASE, lif), y.repeat(CASE.T)),
-                        {"compile": compiled})
+    loss = maybe_compile(lambda x, y: F.cross_entropy(plain_bptt.forward(x, p, neurons, CASE, lif), y.repeat(CASE.T)),
+                         {"compile": compiled})
+
+    def run(x, y):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return loss(x, y)
+
     x, y = map(torch.from_numpy, images(options.data))
     shuffle = torch.Generator().manual_seed(options.seed)
     held = int(len(x) * HELD)
@@ -98,7 +104,7 @@ def main():
     p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    p.add_argument("--only", help="one of the runs")
+    p.add_argument("--only", metavar="REGEX", help="runs whose whole name this is")
     p.add_argument("--out", default=os.path.join(ours.HERE, "results", "accuracy.json"))
     options = p.parse_args()
     last = {"name": "sltt_k", "K": 1}
@@ -106,8 +112,10 @@ def main():
             "hillock bptt": lambda: hillock(options, {"name": "bptt"}),
             "hillock sltt-k 1": lambda: hillock(options, last),
             "hillock sltt-k 1, precision auto": lambda: hillock(options, last, "auto"),
-            "pytorch bptt": lambda: pytorch(options, True), "pytorch bptt, eager": lambda: pytorch(options, False)}
-    curves = {n: run() for n, run in runs.items() if not options.only or n == options.only}
+            "pytorch bptt": lambda: pytorch(options, True),
+            "pytorch bptt, bf16": lambda: pytorch(options, True, half=True),
+            "pytorch bptt, eager": lambda: pytorch(options, False)}
+    curves = {n: run() for n, run in runs.items() if not options.only or re.fullmatch(options.only, n)}
     print("\n| | seconds to %.1f %% | best | seconds in all |\n|---|---|---|---|" % (100 * options.goal))
     for name, curve in curves.items():
         reached = next(("%.1f" % s for s, a in curve if a >= options.goal), "not reached")

@@ -134,6 +134,20 @@ class Progress:
               file=sys.stderr, flush=True)
 
 
+TURN = {"step": (1, 0), "infer": (50, 2.0)}      # runs of a turn, at most; seconds after which it ends
+
+
+def turn(contestant, part):
+    """Seconds, the median of the turn's runs, and the last answer. An inference is so short that the first one
+    after a pause measures how fast threads wake up."""
+    most, enough = TURN[part]
+    begun, seconds = time.monotonic(), []
+    while not seconds or (len(seconds) < most and time.monotonic() - begun < enough):
+        answer = contestant.turn()
+        seconds.append(answer["seconds"])
+    return statistics.median(seconds), answer
+
+
 def in_turns(variants, folder, options, part="step"):
     """Runs them round by round; name to {"seconds": [...], "last": answer, "peak": bytes above idle}."""
     crew, out = [], {}
@@ -148,8 +162,8 @@ def in_turns(variants, folder, options, part="step"):
         for _ in range(options.rounds):
             for c in crew:
                 time.sleep(options.pause)        # threads of the one before go to sleep
-                answer = c.turn()
-                out[c.variant.name]["seconds"].append(answer["seconds"])
+                seconds, answer = turn(c, part)
+                out[c.variant.name]["seconds"].append(seconds)
                 out[c.variant.name]["last"] = answer
             progress.tick()
         for c in crew:
