@@ -183,7 +183,7 @@ static inline void *hk_slot(const hk_ring *r, int t)
 hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory);
 
 /* What is taken of STATE between these two, once per layer, is not cleared at the start of a sample: the layer
- * writes it at t = 1 before it reads it. */
+ * writes it at t = 1 before it reads it, or leaves it at zero in finish. */
 void hk_fresh_begin(hk_mem *m, hk_node *l);
 void hk_fresh_end(hk_mem *m, hk_node *l);
 

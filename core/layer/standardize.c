@@ -12,8 +12,8 @@ enum { COLUMNS = 8 };
 
 typedef struct standardizing {
     size_t n, outputs;
-    const float *w, *gain, *g;
-    float *out, *dgain;
+    const float *w, *gain;
+    float *g, *out, *dgain;
 } standardizing;
 
 typedef struct moments { double mean[COLUMNS], inverse[COLUMNS]; } moments;
@@ -88,6 +88,7 @@ HK_CLONES static void backward(void *arg, int i, int worker)
             const double scale = (double)s->gain[first + o] * m.inverse[o];
             const double c = ((double)s->w[k + o] - m.mean[o]) * m.inverse[o];
             s->out[k + o] += (float)(scale * ((double)s->g[k + o] - mean[o] - pull[o] * c));
+            s->g[k + o] = 0;
         }
 }
 
@@ -100,7 +101,7 @@ void hk_standardize(const hk_kernels *k, size_t n, size_t outputs, const float *
 }
 
 void hk_standardize_back(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain,
-                         const float *g, float *dw, float *dgain)
+                         float *g, float *dw, float *dgain)
 {
     standardizing s = { .n = n, .outputs = outputs, .w = w, .gain = gain, .g = g, .out = dw, .dgain = dgain };
     k->parallel(k->self, blocks(outputs), backward, &s);

@@ -113,14 +113,14 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     l->args.g = &l->conv;
     if (derived(l)) {
         l->buf[USED] = hk_take(m, HK_R_PACKED, weights + code_bytes(l));
-        l->buf[USED_GRAD] = learn ? hk_take(m, HK_R_STATE, weights) : NULL;
     }
     l->args.w = derived(l) ? l->buf[USED] : weight_of(l)->w;
     weight_of(l)->code_bits = hk_weighted_of(l)->weights;
     weight_of(l)->used = l->args.w;
     const bool array = hk_weighted_traced(l) && !l->constant;
     const size_t bytes = hk_trace_bytes(l, l->rows_in * (size_t)l->conv.ci);
-    hk_fresh_begin(m, l);
+    hk_fresh_begin(m, l);                /* W^'s gradient: finish leaves it at zero */
+    l->buf[USED_GRAD] = derived(l) && learn ? hk_take(m, HK_R_STATE, weights) : NULL;
     l->presynaptic = array ? hk_take(m, HK_R_STATE, bytes) : NULL;
     hk_fresh_end(m, l);
     l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
@@ -311,10 +311,11 @@ void hk_weighted_finish(hk_node *l)
     }
     if (!derived(l)) return;
     const hk_param *w = weight_of(l), *gain = gain_of(l);
-    if (gain)
+    if (gain) {
         hk_standardize_back(k, w->n / co, co, w->w, gain->w, l->buf[USED_GRAD], w->g, gain->g);
-    else
-        hk_codes_back(w->n / co, co, w->w, l->buf[USED], l->buf[USED_GRAD], code_sums(l), w->g);
+        return;
+    }
+    hk_codes_back(w->n / co, co, w->w, l->buf[USED], l->buf[USED_GRAD], code_sums(l), w->g);
     memset(l->buf[USED_GRAD], 0, w->n * sizeof(float));
 }
 
