@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latency of one sample through a trained net, and whether both sides send the same spikes."""
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +38,8 @@ def infer(case, options, scratch):
         with np.load(options.images) as file:
             images = file["x"][:1]
     folder = Folder(os.path.join(scratch, "infer"), at, options.weights, images)
-    variants = [v for v in INFER if v.quick or not options.quick]
+    variants = [v for v in INFER if v.side == "ours" or ((v.quick or not options.quick)
+                                                         and re.search(options.only or "", v.name))]
     runs = in_turns(variants, folder, options, part="infer")
     mine = [v.name for v in variants if v.side == "ours"]
     facts = {v.name: differs(runs[mine[0]]["last"], runs[v.name]["last"]) for v in variants if v.side != "ours"}
