@@ -69,20 +69,27 @@ static void look(void *self, hk_net *net, int t, hk_event what)
     for (int i = 0; i < LINES && what == HK_AFTER_FORWARD; i++) out->w[t - 1][i] = hk_from_bf16(stored[i]);
 }
 
+/* One dense layer under OTTT with these keys, watched. */
+static small *one_trace(const char *neuron, const char *keys, hk_watch *look_at, looker *seen)
+{
+    small *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    one_layer(s, neuron, NULL);
+    small_rule(s, &hk_rule_ottt_a, keys);
+    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
+    small_open(s, (hk_shape){ 1, 1, LINES, false }, STEPS, 1);
+    s->net.watch = look_at;
+    s->net.watch_self = seen;
+    return s;
+}
+
 /* |w~ - exact| <= u / (1 - a) max |w~|; and when the input stops the trace goes on falling. */
 static void within_bound(void **state)
 {
     (void)state;
     const double a = (double)0.9f;
     looker seen;
-    small *s = calloc(1, sizeof *s);
-    assert_non_null(s);
-    one_layer(s, "leak=0.9 threshold=1", NULL);
-    small_rule(s, &hk_rule_ottt_a, "traces=bf16");
-    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
-    small_open(s, (hk_shape){ 1, 1, LINES, false }, STEPS, 1);
-    s->net.watch = look;
-    s->net.watch_self = &seen;
+    small *s = one_trace("leak=0.9 threshold=1", "traces=bf16", look, &seen);
     float x[STEPS][LINES];
     for (int t = 0; t < STEPS; t++)
         for (int i = 0; i < LINES; i++)
@@ -114,14 +121,7 @@ static void floored(void **state)
 {
     (void)state;
     looker seen;
-    small *s = calloc(1, sizeof *s);
-    assert_non_null(s);
-    one_layer(s, "leak=0.5 threshold=1", NULL);
-    small_rule(s, &hk_rule_ottt_a, "trace_floor=0.2");
-    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
-    small_open(s, (hk_shape){ 1, 1, LINES, false }, STEPS, 1);
-    s->net.watch = look_floats;
-    s->net.watch_self = &seen;
+    small *s = one_trace("leak=0.5 threshold=1", "trace_floor=0.2", look_floats, &seen);
     float x[STEPS][LINES], w[LINES] = { 0 };
     for (int t = 0; t < STEPS; t++)
         for (int i = 0; i < LINES; i++) x[t][i] = random_at(5, (uint64_t)i, (uint64_t)t, -0.6f, 0.6f);
