@@ -160,7 +160,8 @@ typedef struct hk_param {
     int32_t     file_dim[5];
     float       lo, hi;                  /* bounds kept after every update; lo > hi: none          */
     int32_t     code_bits;               /* weights: 1 binary, 2 ternary codes are used; 0: floats */
-    const float *used;                   /* [n] weights: what products take: w itself, or derived  */
+    const float *used;                   /* [n] weights: what products take, w itself or derived;  */
+                                         /* NULL if they are packed only, see hk_weighted_used     */
 } hk_param;
 
 /* Adds a parameter to node; w and g are set while carving. */
@@ -183,9 +184,15 @@ static inline void *hk_slot(const hk_ring *r, int t)
 hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory);
 
 /* What is taken of STATE between these two, once per layer, is not cleared at the start of a sample: the layer
- * writes it at t = 1 before it reads it, or leaves it at zero in finish. */
+ * writes it at t = 1 before it reads it. */
 void hk_fresh_begin(hk_mem *m, hk_node *l);
 void hk_fresh_end(hk_mem *m, hk_node *l);
+
+/* What the products of a weighted layer need, for inputs and traces of all kinds that it meets. */
+hk_conv_bytes hk_product_bytes(const hk_node *l);
+/* Whether weights change once these gradients are complete: they must be as the optimizer takes them. Without
+ * an optimizer always. */
+bool hk_update_due(const hk_net *net);
 
 /* ---- layer ------------------------------------------------------------------------------------- */
 
@@ -281,6 +288,7 @@ struct hk_node {
 
     hk_conv             conv;            /* geometry of weighted layers and pools                  */
     hk_conv_args        args;
+    size_t              w_bytes;         /* of derived weights that lie in WORK while they are prepared */
     hk_param           *param[HK_MAX_PARAM];
     int32_t             n_param;
     int32_t             scratch;         /* arrays of tile floats that the tile stages use         */

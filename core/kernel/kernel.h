@@ -42,7 +42,7 @@ typedef struct hk_conv {
  * there; `work` is scratch, its contents die when the call returns. */
 typedef struct hk_conv_args {
     const hk_conv *g;
-    const float   *w;            /* [kh][kw][ci/groups][co]                      */
+    const float   *w;            /* [kh][kw][ci/groups][co]; after conv_prepare only if keeps_w */
     void          *packed;       /* conv_sizes().packed bytes, 64-byte aligned   */
     void          *work;         /* conv_sizes().work bytes, 64-byte aligned     */
     uint32_t       id;           /* number of the layer, for choices by layer    */
@@ -50,6 +50,7 @@ typedef struct hk_conv_args {
 
 typedef struct hk_conv_bytes {
     size_t packed, work;
+    bool   keeps_w;              /* the products read w, not only what is packed */
 } hk_conv_bytes;
 
 typedef struct hk_kernels {
@@ -67,7 +68,7 @@ typedef struct hk_kernels {
     hk_conv_bytes (*conv_sizes)(void *self, const hk_conv *g, hk_kind kind, bool learn);
 
     /* Called after w changed and before the next product, which may have an input of that kind;
-     * preparing for HK_F32 or HK_COUNTS serves bits, too. */
+     * preparing for HK_F32 or HK_COUNTS serves bits, too. Leaves work alone, w may lie there. */
     void (*conv_prepare)(void *self, const hk_conv_args *a, hk_kind kind, bool learn);
 
     void (*conv_forward)(void *self, const hk_conv_args *a, hk_view x, float *y);      /* y  =  */

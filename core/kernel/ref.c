@@ -36,7 +36,7 @@ static void parallel(void *self, int n, void (*body)(void *, int, int), void *ar
 static hk_conv_bytes conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
     (void)self; (void)g; (void)kind; (void)learn;
-    return (hk_conv_bytes){ 0, 0 };
+    return (hk_conv_bytes){ .keeps_w = true };
 }
 
 static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool learn)

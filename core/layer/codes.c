@@ -47,8 +47,7 @@ void hk_codes(hk_code code, size_t n, size_t outputs, const float *w, double *su
 
 static float sign_of(float v) { return (float)((v > 0) - (v < 0)); }
 
-void hk_codes_back(size_t n, size_t outputs, const float *w, const float *used, const float *g,
-                   double *sum, float *dw)
+void hk_codes_back(size_t n, size_t outputs, const float *w, const float *used, double *sum, float *g)
 {
     double *k = sum + outputs;
     for (size_t o = 0; o < outputs; o++) sum[o] = k[o] = 0;
@@ -66,6 +65,6 @@ void hk_codes_back(size_t n, size_t outputs, const float *w, const float *used, 
         for (size_t o = 0; o < outputs; o++) {
             const size_t at = i * outputs + o;
             const double through = fabs((double)w[at]) <= 1 ? k[o] * (double)g[at] : 0;
-            dw[at] += (float)(through + (double)sign_of(used[at]) * sum[o]);
+            g[at] = (float)(through + (double)sign_of(used[at]) * sum[o]);
         }
 }

@@ -26,8 +26,7 @@ typedef enum hk_code { HK_CODE_NONE, HK_CODE_BINARY, HK_CODE_TERNARY } hk_code;
 
 /* From latent weights w [n][outputs] to used [n][outputs]; sum: scratch of 2 * outputs. */
 void hk_codes(hk_code code, size_t n, size_t outputs, const float *w, double *sum, float *used);
-/* From g = dE/dused to dw +=; the same scratch. */
-void hk_codes_back(size_t n, size_t outputs, const float *w, const float *used, const float *g,
-                   double *sum, float *dw);
+/* g: from dE/dused to dE/dw, in place; the same scratch. */
+void hk_codes_back(size_t n, size_t outputs, const float *w, const float *used, double *sum, float *g);
 
 #endif

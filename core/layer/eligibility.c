@@ -22,7 +22,7 @@
 
 #include <string.h>
 
-enum { BIAS = 3, WEIGHT, FILTER, LATE = FILTER + HK_MAX_SENSE };     /* buf of a layer: b, e, p, x[t-1] */
+enum { BIAS = 2, WEIGHT, FILTER, LATE = FILTER + HK_MAX_SENSE };     /* buf of a layer: b, e, p, x[t-1] */
 
 bool hk_eligible(const hk_node *l)
 {

@@ -87,8 +87,7 @@ HK_CLONES static void backward(void *arg, int i, int worker)
         for (size_t o = 0; o < count; o++) {
             const double scale = (double)s->gain[first + o] * m.inverse[o];
             const double c = ((double)s->w[k + o] - m.mean[o]) * m.inverse[o];
-            s->out[k + o] += (float)(scale * ((double)s->g[k + o] - mean[o] - pull[o] * c));
-            s->g[k + o] = 0;
+            s->g[k + o] = (float)(scale * ((double)s->g[k + o] - mean[o] - pull[o] * c));
         }
 }
 
@@ -101,8 +100,8 @@ void hk_standardize(const hk_kernels *k, size_t n, size_t outputs, const float *
 }
 
 void hk_standardize_back(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain,
-                         float *g, float *dw, float *dgain)
+                         float *g, float *dgain)
 {
-    standardizing s = { .n = n, .outputs = outputs, .w = w, .gain = gain, .g = g, .out = dw, .dgain = dgain };
+    standardizing s = { .n = n, .outputs = outputs, .w = w, .gain = gain, .g = g, .dgain = dgain };
     k->parallel(k->self, blocks(outputs), backward, &s);
 }

@@ -9,8 +9,8 @@
 
 /* out = gain (w - mean) / D for each of `outputs` columns of n rows. */
 void hk_standardize(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain, float *out);
-/* From g = dE/dout, which is left at zero, to dw += and dgain +=. */
+/* g: from dE/dout to dE/dw, in place; dgain +=. */
 void hk_standardize_back(const hk_kernels *k, size_t n, size_t outputs, const float *w, const float *gain,
-                         float *g, float *dw, float *dgain);
+                         float *g, float *dgain);
 
 #endif

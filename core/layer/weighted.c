@@ -9,7 +9,7 @@
 #include "standardize.h"
 #include "traces.h"
 
-enum { USED, USED_GRAD, ERROR_SUM };     /* buf: W^, dE/dW^, sum_t bt[t] d[t]; then of eligibility.c */
+enum { USED, ERROR_SUM };                /* buf: W^, sum_t bt[t] d[t]; then of eligibility.c */
 
 const hk_weighted_cfg *hk_weighted_of(const hk_node *l) { return l->spec->cfg; }
 
@@ -26,6 +26,11 @@ static hk_param *gain_of(const hk_node *l)
 static bool derived(const hk_node *l)
 {
     return hk_weighted_of(l)->standardize || hk_weighted_of(l)->weights;
+}
+/* Whether W^ has memory of its own. Else it is there while weights are prepared, and the products have it packed. */
+static bool keeps_used(const hk_node *l)
+{
+    return hk_weighted_of(l)->weights || hk_eligible(l) || hk_product_bytes(l).keeps_w;
 }
 static bool learns(const hk_node *l) { return l->net->spec.learn && l->net->plan.weights; }
 
@@ -111,16 +116,15 @@ hk_status hk_weighted_bind(hk_node *l, hk_mem *m, hk_error *e)
     const size_t weights = weight_of(l)->n * sizeof(float);
     const size_t co = (size_t)l->conv.co;
     l->args.g = &l->conv;
-    if (derived(l)) {
-        l->buf[USED] = hk_take(m, HK_R_PACKED, weights + code_bytes(l));
-    }
+    const bool kept = derived(l) && keeps_used(l);
+    l->buf[USED] = kept ? hk_take(m, HK_R_PACKED, weights + code_bytes(l)) : NULL;
     l->args.w = derived(l) ? l->buf[USED] : weight_of(l)->w;
+    l->w_bytes = derived(l) && !kept ? weights : 0;
     weight_of(l)->code_bits = hk_weighted_of(l)->weights;
     weight_of(l)->used = l->args.w;
     const bool array = hk_weighted_traced(l) && !l->constant;
     const size_t bytes = hk_trace_bytes(l, l->rows_in * (size_t)l->conv.ci);
-    hk_fresh_begin(m, l);                /* W^'s gradient: finish leaves it at zero */
-    l->buf[USED_GRAD] = derived(l) && learn ? hk_take(m, HK_R_STATE, weights) : NULL;
+    hk_fresh_begin(m, l);
     l->presynaptic = array ? hk_take(m, HK_R_STATE, bytes) : NULL;
     hk_fresh_end(m, l);
     l->buf[ERROR_SUM] = sums_errors(l) ? hk_take(m, HK_R_STATE, l->rows * co * sizeof(float)) : NULL;
@@ -148,17 +152,28 @@ void hk_weighted_init(hk_node *l, hk_rng r)
     for (size_t i = 0; gain && i < gain->n; i++) gain->w[i] = 1;
 }
 
+void hk_weighted_used(const hk_node *l, float *out)
+{
+    const hk_param *w = weight_of(l);
+    const size_t co = (size_t)l->conv.co;
+    if (gain_of(l)) hk_standardize(l->net->spec.kernels, w->n / co, co, w->w, gain_of(l)->w, out);
+    else memcpy(out, w->used, w->n * sizeof *out);
+}
+
 void hk_weighted_prepare(hk_node *l)
 {
     const hk_kernels *k = l->net->spec.kernels;
     const size_t co = (size_t)l->conv.co;
+    float *used = l->w_bytes ? l->args.work : l->buf[USED];
+    if (derived(l)) l->args.w = used;
     if (gain_of(l))
-        hk_standardize(k, weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, l->buf[USED]);
+        hk_standardize(k, weight_of(l)->n / co, co, weight_of(l)->w, gain_of(l)->w, used);
     else if (derived(l))
         hk_codes((hk_code)hk_weighted_of(l)->weights, weight_of(l)->n / co, co, weight_of(l)->w,
-                 code_sums(l), l->buf[USED]);
+                 code_sums(l), used);
     const hk_kind kind = l->net->plan.counts ? l->other.kind[0] : l->in[0].kind;
     k->conv_prepare(k->self, &l->args, kind, l->net->spec.learn);
+    if (l->w_bytes) l->args.w = NULL;
 }
 
 void hk_weighted_reset(hk_node *l) { l->bias_trace = 0; }
@@ -277,19 +292,14 @@ HK_CLONES void hk_weighted_backward_tile(hk_node *l, const hk_tile *a)
     hk_sum_tile(l, a, l->sum[0], c, scaled);
 }
 
-static float *weight_gradient(const hk_node *l)
-{
-    return derived(l) ? l->buf[USED_GRAD] : weight_of(l)->g;
-}
-
 void hk_weighted_backward(hk_node *l, int t)
 {
     const hk_kernels *k = l->net->spec.kernels;
     if (hk_eligible(l) && !l->constant)
-        hk_eligibility_gradient(l, weight_gradient(l));
+        hk_eligibility_gradient(l, weight_of(l)->g);
     else if (learns(l) && !sums_errors(l))
         k->conv_backward_weight(k->self, &l->args, hk_weighted_operand(l, t), hk_dy(l, t),
-                                weight_gradient(l));
+                                weight_of(l)->g);
     if (!l->dx_want[0]) return;
     float *dx = hk_dx(l, 0, t), *to = l->dx_add[0] ? l->net->spare : dx;
     k->conv_backward_input(k->self, &l->args, hk_dy(l, t), to);
@@ -306,17 +316,13 @@ void hk_weighted_finish(hk_node *l)
     if (l->sum[0]) hk_sum_finish(l, l->sum[0], co, 1, bias_of(l)->g);
     float *sums = l->buf[ERROR_SUM];
     if (sums) {
-        k->conv_backward_weight(k->self, &l->args, hk_input(l, 0, 1), sums, weight_gradient(l));
+        k->conv_backward_weight(k->self, &l->args, hk_input(l, 0, 1), sums, weight_of(l)->g);
         memset(sums, 0, l->rows * co * sizeof *sums);
     }
-    if (!derived(l)) return;
+    if (!derived(l) || !hk_update_due(l->net)) return;
     const hk_param *w = weight_of(l), *gain = gain_of(l);
-    if (gain) {
-        hk_standardize_back(k, w->n / co, co, w->w, gain->w, l->buf[USED_GRAD], w->g, gain->g);
-        return;
-    }
-    hk_codes_back(w->n / co, co, w->w, l->buf[USED], l->buf[USED_GRAD], code_sums(l), w->g);
-    memset(l->buf[USED_GRAD], 0, w->n * sizeof(float));
+    if (gain) hk_standardize_back(k, w->n / co, co, w->w, gain->w, w->g, gain->g);
+    else hk_codes_back(w->n / co, co, w->w, l->buf[USED], code_sums(l), w->g);
 }
 
 double hk_weighted_operations(const hk_node *l)

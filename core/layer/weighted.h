@@ -16,6 +16,9 @@
  *   W^ = gain (W - mean) / D,   D = sqrt(n var + eps),  var unbiased, eps = 1e-4
  *   c = (W - mean) / D;   dgain = sum G c;   dW = gain/D (G - mean(G) - n/(n-1) sum(G c) c)
  *
+ * Where W^ is derived, the weight's gradient is G = dE/dW^ until an update is due; then it is turned into that
+ * of W, in place.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef HK_WEIGHTED_H
@@ -58,6 +61,8 @@ void      hk_weighted_finish(hk_node *l);
 bool      hk_weighted_keeps_input(const hk_node *l);
 double    hk_weighted_operations(const hk_node *l);
 
+/* The weights that products take, W^ or W, into out. */
+void      hk_weighted_used(const hk_node *l, float *out);
 /* What the weight gradient multiplies at step t: the trace, or the input itself. */
 hk_view   hk_weighted_operand(const hk_node *l, int t);
 /* Whether the rule gives this layer a trace that decays (a constant input needs no array for it). */

@@ -73,6 +73,12 @@ static double gradient_norm(const hk_net *net)
     return sqrt(sum);
 }
 
+bool hk_update_due(const hk_net *net)
+{
+    const bool once = net->spec.optim && net->plan.updates == HK_AT_END;
+    return !once || net->pending + 1 >= net->update.accumulate;
+}
+
 void hk_net_update(hk_net *net)
 {
     if (!net->spec.optim) return;

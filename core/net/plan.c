@@ -98,24 +98,29 @@ static hk_status take_node(hk_node *l, hk_mem *m, hk_error *e)
     return HK_OK;
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* A trace has the layout of its input but the values of a float map; a count branch has inputs of two kinds. */
+hk_conv_bytes hk_product_bytes(const hk_node *l)
+{
+    const hk_net *net = l->net;
+    const hk_kernels *k = net->spec.kernels;
+    hk_conv_bytes b = k->conv_sizes(k->self, &l->conv, l->in[0].kind, net->spec.learn);
+    if (!net->spec.learn || (!net->plan.weight_trace && !net->plan.counts)) return b;
+    const hk_kind kind = net->plan.counts ? l->other.kind[0] : HK_F32;
+    const hk_conv_bytes f = k->conv_sizes(k->self, &l->conv, kind, true);
+    return (hk_conv_bytes){ larger(b.packed, f.packed), larger(b.work, f.work), b.keeps_w || f.keeps_w };
+}
+
 /* Products of a layer: packed weights of its own, scratch shared by all. */
 static void take_products(hk_net *net, hk_mem *m, size_t *work)
 {
-    const hk_kernels *k = net->spec.kernels;
     for (int32_t i = 0; i < net->n_node; i++) {
         hk_node *l = &net->node[i];
         if (!l->args.g) continue;
-        /* A trace has the layout of its input but the values of a float map; a count branch has
-         * inputs of two kinds. */
-        hk_conv_bytes b = k->conv_sizes(k->self, l->args.g, l->in[0].kind, net->spec.learn);
-        if (net->spec.learn && (net->plan.weight_trace || net->plan.counts)) {
-            const hk_kind kind = net->plan.counts ? l->other.kind[0] : HK_F32;
-            hk_conv_bytes f = k->conv_sizes(k->self, l->args.g, kind, true);
-            if (f.work > b.work) b.work = f.work;
-            if (f.packed > b.packed) b.packed = f.packed;
-        }
+        const hk_conv_bytes b = hk_product_bytes(l);
         l->args.packed = hk_take(m, HK_R_PACKED, b.packed);
-        if (b.work > *work) *work = b.work;
+        *work = larger(*work, larger(b.work, l->w_bytes));
     }
 }
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "layer/membrane_norm.h"
 #include "layer/spiking.h"
+#include "layer/weighted.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,18 +59,11 @@ static void channel(const hk_stage *s, const hk_node *l, const hk_node *norm, si
 
 static float sign_of(float v) { return (float)((v > 0) - (v < 0)); }
 
-/* Code of weight number i of output o, in the order of memory. */
-static float code_at(const hk_stage *s, const hk_node *l, size_t i, size_t o, float flip)
-{
-    const float v = l->param[0]->used[i * (size_t)s->conv.co + o];
-    return s->code_bits ? flip * sign_of(v) : v;
-}
-
 static void put_codes(hk_stage *s, const hk_node *l, size_t o, float flip)
 {
     const size_t ci = (size_t)s->conv.ci, n = (size_t)(s->conv.kh * s->conv.kw) * ci;
     for (size_t i = 0; i < n; i++) {
-        const float v = code_at(s, l, i, o, flip);
+        const float v = flip * sign_of(l->param[0]->used[i * (size_t)s->conv.co + o]);
         if (s->w) {
             s->w[i * (size_t)s->conv.co + o] = v;
             continue;
@@ -133,6 +127,7 @@ hk_status hk_fold(hk_stage *s, const hk_node *l, const hk_node *norm, hk_deploy_
              key(norm, "running_steps"));
     s->code_bits = l->param[0]->code_bits;
     HK_TRY(take(s, e));
+    if (!s->code_bits) hk_weighted_used(l, s->w);
     size->codes += s->code_bits ? (l->param[0]->n * (size_t)s->code_bits + 7) / 8 : 0;
     size->numbers += 2 * co * sizeof(float) + (s->code_bits ? 0 : l->param[0]->n * sizeof(float));
     for (size_t o = 0; o < co; o++) {
@@ -140,7 +135,7 @@ hk_status hk_fold(hk_stage *s, const hk_node *l, const hk_node *norm, hk_deploy_
         channel(s, l, norm, o, &a, &c);
         HK_CHECK(e, a != 0, HK_E_UNSUP, "deploy: channel %zu of layer '%s' has the factor 0", o, l->name);
         const bool units = !s->mul;
-        put_codes(s, l, o, units && a < 0 ? -1.0f : 1.0f);
+        if (s->code_bits) put_codes(s, l, o, units && a < 0 ? -1.0f : 1.0f);
         s->unit[o] = units ? (float)fabs(a) : 1.0f;
         if (s->mul) s->mul[o] = (float)a;
         s->add[o] = (float)(units ? c / fabs(a) : c);

@@ -10,7 +10,7 @@
 typedef struct pack_task {
     const hk_conv *g;
     const hki_isa *isa;
-    const float   *w;
+    const float   *w;            /* forward: [tap][c][co]; input: as forward packs them */
     float         *out;
     char          *pairs;        /* or NULL */
 } pack_task;
@@ -63,14 +63,14 @@ static void forward_tap(void *arg, int i, int worker)
     pair_up(k, to, g->ci, width);
 }
 
-/* to[co][width] = transpose of from[n][co], n <= width, in pieces that stay in the L1 cache. */
-static void transpose(float *to, const float *from, size_t n, size_t co, size_t width)
+/* to[co][width] = transpose of n rows of co floats, `pitch` apart; n <= width; in pieces that stay in L1. */
+static void transpose(float *to, const float *from, size_t pitch, size_t n, size_t co, size_t width)
 {
     enum { STEP = 16 };
     for (size_t o = 0; o < co; o += STEP) {
         const size_t end = o + STEP < co ? o + STEP : co;
         for (size_t c = 0; c < n; c++)
-            for (size_t i = o; i < end; i++) to[i * width + c] = from[c * co + i];
+            for (size_t i = o; i < end; i++) to[i * width + c] = from[c * pitch + i];
         if (n < width)
             for (size_t i = o; i < end; i++)
                 memset(to + i * width + n, 0, (width - n) * sizeof *to);
@@ -99,10 +99,14 @@ static void input_tap(void *arg, int i, int worker)
     const size_t width = (size_t)hki_tile_width(g->ci, t, tile, k->isa->vl), co = (size_t)g->co;
     const size_t ci = (size_t)g->ci, first = (size_t)t * (size_t)tile;
     const size_t tap = (size_t)((kh - 1 - p / g->sh) * kw + kw - 1 - q / g->sw);
-    const float *from = k->w + ((size_t)(p * g->kw + q) * ci + first) * co;
+    const size_t n = ci - first < width ? ci - first : width, taps = (size_t)(g->kh * g->kw);
     float *to = k->out + hki_phase_offset(g, k->isa, a, b) + (size_t)(kh * kw) * co * first +
                 tap * co * width;
-    transpose(to, from, ci - first < width ? ci - first : width, co, width);
+    for (int32_t s = 0; s < hki_tiles(g->co, tile); s++) {
+        const size_t o = (size_t)s * (size_t)tile, pitch = (size_t)hki_tile_width(g->co, s, tile, k->isa->vl);
+        const float *from = k->w + taps * ci * o + ((size_t)(p * g->kw + q) * ci + first) * pitch;
+        transpose(to + o * width, from, pitch, n, co - o < pitch ? co - o : pitch, width);
+    }
     pair_up(k, to, g->co, width);
 }
 
@@ -113,10 +117,10 @@ void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g,
     k->parallel(k->self, hki_tiles(g->co, isa->tile) * g->kh * g->kw, forward_tap, &t);
 }
 
-void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *forward,
                     float *out, void *pairs)
 {
-    pack_task t = { .g = g, .isa = isa, .w = w, .out = out, .pairs = isa->pairs ? pairs : NULL };
+    pack_task t = { .g = g, .isa = isa, .w = forward, .out = out, .pairs = isa->pairs ? pairs : NULL };
     k->parallel(k->self, hki_tiles(g->ci, isa->tile) * g->kh * g->kw, input_tap, &t);
 }
 

@@ -10,10 +10,10 @@ enum { TASKS_PER_WORKER = 4, NEAR_BYTES = 49152, EVENTS_PER_CHUNK = 12 };
 /* Floats, or bf16, which all but the reading of memory treats like them. */
 static bool of_values(hk_kind kind) { return kind == HK_F32 || kind == HK_B16; }
 
-static hki_input_pack pack_input(const hki_state *s, const hk_conv *g, const float *w, char *to)
+static hki_input_pack pack_input(const hki_state *s, const hk_conv *g, const hki_packed *packed, char *to)
 {
     const hki_input_pack p = hki_input_pack_at(s, g, to);
-    hki_pack_input(&s->table, s->isa, g, w, p.weights, p.pairs);
+    hki_pack_input(&s->table, s->isa, g, (const float *)(const void *)packed->forward, p.weights, p.pairs);
     return p;
 }
 
@@ -26,7 +26,7 @@ static void conv_prepare(void *self, const hk_conv_args *a, hk_kind kind, bool l
     hki_pack_forward(&s->table, s->isa, &r, a->w, (float *)(void *)p.forward, p.forward_pairs);
     if (kind == HK_F32) hki_vendor_prepare(s, &r, HKI_FORWARD, a->w, p.forward_vendor);
     if (!learn) return;
-    if (!hki_packs_at_call(&r)) pack_input(s, &r, a->w, p.input);
+    if (!hki_packs_at_call(&r)) pack_input(s, &r, &p, p.input);
     hki_vendor_prepare(s, &r, HKI_INPUT, a->w, p.input_vendor);
 }
 
@@ -135,7 +135,7 @@ static void conv_backward_input(void *self, const hk_conv_args *a, const float *
     if (!events && hki_vendor_input(s, &g, a->w, parts.input_vendor, a->work, dy, dx)) return;
     const bool now = hki_packs_at_call(&g);
     const hki_input_pack pack =
-        now ? pack_input(s, &g, a->w, a->work) : hki_input_pack_at(s, &g, parts.input);
+        now ? pack_input(s, &g, &parts, a->work) : hki_input_pack_at(s, &g, parts.input);
     char *work = now ? pack.end : a->work;
     for (int32_t p = 0; p < g.sh; p++)
         for (int32_t q = 0; q < g.sw; q++) {

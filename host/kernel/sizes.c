@@ -152,12 +152,24 @@ static size_t weight_work(const hki_state *s, const hk_conv *g, hk_kind kind)
     return larger(most, hki_turned_bytes(s, g));
 }
 
+/* The definition and vendors read the weights as they are. */
+static bool keeps_w(const hki_state *s, const hk_conv *g)
+{
+    bool any = false;
+    for (int kind = HK_F32; kind <= HK_COUNTS; kind++)
+        for (int product = HK_FORWARD; product <= HK_BACKWARD_INPUT; product++) {
+            const hk_dense_form form = hki_choose(s, g, (hk_product)product, (hk_kind)kind).form;
+            any |= form == HK_BY_REF || form == HK_BY_ONEDNN || form == HK_BY_CBLAS;
+        }
+    return any;
+}
+
 hk_conv_bytes hki_conv_sizes(void *self, const hk_conv *g, hk_kind kind, bool learn)
 {
     const hki_state *s = self;
-    if (!hki_plain(s, g)) return (hk_conv_bytes){ 0, 0 };
+    if (!hki_plain(s, g)) return (hk_conv_bytes){ .keeps_w = true };
     const hk_conv r = hki_reshaped(g);
     size_t work = larger(forward_work(s, &r, kind), (size_t)s->workers * hki_vendor_work(s, &r));
     if (learn) work = larger(work, larger(input_work(s, &r), weight_work(s, &r, kind)));
-    return (hk_conv_bytes){ packed_bytes(s, &r, learn), work + hki_repack_bytes(g, kind) };
+    return (hk_conv_bytes){ packed_bytes(s, &r, learn), work + hki_repack_bytes(g, kind), keeps_w(s, &r) };
 }

@@ -98,7 +98,7 @@ static void vectors(void **state)
 static void look(void *self, hk_net *net, int t, hk_event what)
 {
     float *out = self;
-    if (what == HK_AFTER_FORWARD) memcpy(out + 2 * (t - 1), net->node[1].buf[4], 2 * sizeof *out);
+    if (what == HK_AFTER_FORWARD) memcpy(out + 2 * (t - 1), net->node[1].buf[3], 2 * sizeof *out);
 }
 
 static void eligibilities(void **state)

@@ -219,11 +219,11 @@ static void standardize(void **state)
     (void)state;
     const float w[] = { 1, 2, 3, 4 }, gain[] = { 1 };
     float g[] = { .3f, -.2f, .5f, .1f };
-    float out[4], dw[4] = { 0 }, dgain[1] = { 0 };
+    float out[4], dgain[1] = { 0 };
     hk_standardize(&hk_kernels_ref, 4, 1, w, gain, out);
     assert_near(out, (const double[]){ -.580943, -.193648, .193648, .580943 }, 4, 2e-6);
-    hk_standardize_back(&hk_kernels_ref, 4, 1, w, gain, g, dw, dgain);
-    assert_near(dw, (const double[]){ .05422127, -.14329934, .12393457, -.0348565 }, 4, 2e-6);
+    hk_standardize_back(&hk_kernels_ref, 4, 1, w, gain, g, dgain);
+    assert_near(g, (const double[]){ .05422127, -.14329934, .12393457, -.0348565 }, 4, 2e-6);
     assert_float_equal(dgain[0], .3 * -.580943 + -.2 * -.193648 + .5 * .193648 + .1 * .580943, 2e-6);
 }
 
@@ -240,16 +240,14 @@ static double paired(const float *w, const float *gain, const float *g)
 static void standardize_slope(void **state)
 {
     (void)state;
-    float w[18], g[18], gain[2] = { 0.8f, 1.7f }, dw[18] = { 0 }, dgain[2] = { 0 };
+    float w[18], g[18], gain[2] = { 0.8f, 1.7f }, dw[18], dgain[2] = { 0 };
     double want[18];
     for (size_t i = 0; i < 18; i++) {
         w[i] = random_at(7, 1, i, -1, 1);
         g[i] = random_at(7, 2, i, -1, 1);
     }
-    float error[18];
-    memcpy(error, g, sizeof error);
-    hk_standardize_back(&hk_kernels_ref, 9, 2, w, gain, error, dw, dgain);
-    for (int i = 0; i < 18; i++) assert_true(error[i] == 0);
+    memcpy(dw, g, sizeof dw);
+    hk_standardize_back(&hk_kernels_ref, 9, 2, w, gain, dw, dgain);
     for (int i = 0; i < 18; i++) {
         const float keep = w[i], h = 0.01f;
         w[i] = keep + h;

@@ -294,8 +294,8 @@ static size_t saved_by(const small *s)
         const bool synapse = l->ops->operations && s->net.plan.weight_trace == HK_TRACE_SYNAPSE && !l->head;
         const size_t states = synapse ? (size_t)l->memory->spec->neuron->n_state : 0;
         const size_t lines = l->rows_in / (size_t)s->net.spec.batch * (size_t)l->in[0].shape.c;
-        for (int k = 3; k < 7 && synapse; k++)           /* bias, weights, two of a filter */
-            sum += l->buf[k] ? saved(states * out * (k == 3 ? 1 : lines)) : 0;
+        for (int k = 2; k < 6 && synapse; k++)           /* bias, weights, two of a filter */
+            sum += l->buf[k] ? saved(states * out * (k == 2 ? 1 : lines)) : 0;
     }
     return sum;
 }

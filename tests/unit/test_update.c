@@ -71,13 +71,23 @@ static void decay(void **state)
     }
 }
 
-/* Two batches of 4 and one update are one batch of 8. */
-static void accumulate(void **state)
+/* Gradients of derived weights are turned into those of the weights once, at the update. */
+static void derived_layers(small *s, const char *neuron, const char *readout)
 {
-    (void)state;
-    net_case both = NET;
+    small_layer(s, &hk_layer_dense, "fc1", "out=6 standardize=true");
+    spiking_layer(s, "lif1", NULL, neuron);
+    small_layer(s, &hk_layer_dense, "fc2", "out=5 weights=ternary");
+    spiking_layer(s, "lif2", NULL, neuron);
+    small_layer(s, &hk_layer_dense, "head", "out=3");
+    small_layer(s, &hk_layer_readout, "readout", readout);
+}
+
+/* Two batches of 4 and one update are one batch of 8. */
+static void halves(const net_case *one)
+{
+    net_case both = *one;
     both.batch = 8;
-    small *half = open_sgd("momentum=0.9");
+    small *half = open_with(one, &hk_rule_stop, NULL, &hk_optim_sgd, "momentum=0.9");
     small *whole = open_with(&both, &hk_rule_stop, NULL, &hk_optim_sgd, "momentum=0.9");
     half->net.update.accumulate = 2;
     float *x = random_input(&both, 1), *y = malloc((size_t)NET.T * half->frame * sizeof *y);
@@ -104,6 +114,15 @@ static void accumulate(void **state)
     random_close(whole);
     free(x);
     free(y);
+}
+
+static void accumulate(void **state)
+{
+    (void)state;
+    net_case derived = NET;
+    derived.layers = derived_layers;
+    halves(&NET);
+    halves(&derived);
 }
 
 /* What the rule does not learn stays, gradients are clear after an update, a step is -lr g. */
