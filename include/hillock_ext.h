@@ -221,7 +221,7 @@ typedef struct hk_layer_ops {
     bool       filter;                   /* a memory that neither fires nor decides; with `memory` */
     bool       whole;                    /* y is written by `forward`, else by `forward_tile`      */
     bool       steady;                   /* equal inputs give equal outputs at every step          */
-    bool       in_place;                 /* `backward` may find its result where dy is             */
+    bool       in_place;                 /* backward may find its result where dy is               */
     hk_status (*infer)(hk_node *l, hk_error *e);                       /* l->in to l->out          */
     hk_status (*bind)(hk_node *l, hk_mem *m, hk_error *e);             /* twice; touches no data   */
     void      (*init)(hk_node *l, hk_rng r);                           /* first values             */

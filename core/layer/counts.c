@@ -129,8 +129,8 @@ HK_CLONES void hk_counts_backward(const hk_node *l, const hk_tile *a)
 {
     const size_t n = a->rows * channels(l), first = a->row * channels(l);
     const float *restrict h = (const float *)hk_slot(&l->state[0], a->t) + first;
-    const float *restrict dy = a->dy;
-    float *restrict dx = a->dx[0], *watch = l->watch_delta ? l->watch_delta + first : NULL;
+    const float *dy = a->dy;
+    float *dx = a->dx[0], *watch = l->watch_delta ? l->watch_delta + first : NULL;
     const float scale = l->out.scale;
     for (size_t i = 0; watch && i < n; i++) watch[i] += h[i] > 0 ? scale * dy[i] : 0.0f;
     if (!dx) return;

@@ -277,8 +277,8 @@ static void finish(hk_node *l)
       sizeof(hk_spiking_cfg), fields, HK_COUNT(fields) }
 
 const hk_layer_ops hk_layer_spiking = {
-    .info = INFO, .n_in = 1, .memory = true, .infer = infer, .bind = bind, .init = init, .prepare = prepare,
-    .reset = reset, .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
+    .info = INFO, .n_in = 1, .memory = true, .in_place = true, .infer = infer, .bind = bind, .init = init,
+    .prepare = prepare, .reset = reset, .forward_tile = forward_tile, .backward_tile = backward_tile, .finish = finish,
 };
 
 static const hk_layer_ops normed = {

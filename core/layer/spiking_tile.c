@@ -333,7 +333,7 @@ HK_PART void online(hk_node *l, const hk_tile *a, work *w)
 {
     const size_t n = w->step.n;
     float *restrict d = w->du[0];
-    const float *restrict dy = a->dy, *restrict phi = w->phi;
+    const float *dy = a->dy, *restrict phi = w->phi;
     slope_at(l, w, w->step.state[0]);
     hk_slope_sent(l, n, w->z, w->phi);
     const float scale = hk_spiking_of(l)->scale;

@@ -27,12 +27,13 @@ static bool has_error(const hk_node *l)
            l->learnable;
 }
 
-/* The layer in whose error that of l lies, because it turns one into the other in place; or NULL. */
-static hk_node *error_host(hk_net *net, const hk_node *l)
+/* The layer in whose error that of l lies, because one is turned into the other in place; or l itself. */
+static hk_node *error_host(hk_net *net, hk_node *l)
 {
     hk_node *reader = &net->node[last_reader(net, l)];
     const bool alone = l->consumers == 1 && reader != l && !reader->dx_add[0];
-    return alone && reader->ops->in_place && has_error(l) && has_error(reader) ? reader : NULL;
+    const bool hosted = alone && reader->ops->in_place && has_error(l) && has_error(reader);
+    return hosted ? error_host(net, reader) : l;
 }
 
 /* Claim number i of the net, two per layer: its output and its error. bytes 0: none. */
@@ -44,11 +45,11 @@ static claim claim_at(hk_net *net, int i)
         const size_t bytes = hk_short_lived(l) ? hk_map_bytes(l->rows, l->out) : 0;
         return (claim){ &l->y_at, bytes, l->index, last_reader(net, l) };
     }
-    const bool own = has_error(l) && !error_host(net, l);
+    const bool own = has_error(l) && error_host(net, l) == l;
     const size_t bytes = own ? hk_map_floats(l) * sizeof(float) : 0;
     claim c = { &l->error_at, bytes, back - last_reader(net, l), back - l->index };
-    for (int k = 0; own && k < l->spec->n_in; k++)
-        if (l->from[k] && error_host(net, l->from[k]) == l) c.to = back - l->from[k]->index;
+    for (int k = l->index - 1; own && k >= 0; k--)
+        if (error_host(net, &net->node[k]) == l) c.to = back - k;
     return c;
 }
 
@@ -93,9 +94,7 @@ size_t hk_place(hk_net *net)
         *c.at = at;
         if (at + c.bytes > total) total = at + c.bytes;
     }
-    for (int i = 0; i < net->n_node; i++) {
-        const hk_node *host = error_host(net, &net->node[i]);
-        if (host) net->node[i].error_at = host->error_at;
-    }
+    for (int i = 0; i < net->n_node; i++)
+        net->node[i].error_at = error_host(net, &net->node[i])->error_at;
     return total;
 }
