@@ -37,7 +37,7 @@ static hk_dense_form winograd_form(const hki_state *s, hk_product product)
 /* The dense form that the options ask for. */
 static hk_dense_form standard_form(const hki_state *s, const hk_conv *r, hk_product product)
 {
-    const bool fits = hki_can_winograd(r) && hki_winograd_fits(r);
+    const bool fits = hki_can_winograd(r) && hki_winograd_fits(r, product);
     switch (s->dense) {
     case HK_DENSE_ONEDNN: return HK_BY_ONEDNN;
     case HK_DENSE_CBLAS:  return HK_BY_CBLAS;

@@ -149,13 +149,14 @@ bool hki_can_winograd(const hk_conv *r)
            r->ci % 16 == 0 && r->co % 16 == 0;
 }
 
-/* At least half of the outputs that are computed lie in the map, and the tiles are worth transforming the weights. */
-bool hki_winograd_fits(const hk_conv *r)
+/* At least half of the outputs that are computed lie in the map, and the tiles are worth transforming the weights.
+ * Forward there are events instead, which want none. */
+bool hki_winograd_fits(const hk_conv *r, hk_product product)
 {
-    enum { TILES = 32 };
+    const int64_t least = product == HK_FORWARD ? 128 : 32;
     const int64_t in = (int64_t)hki_tiles(r->hi, 4) * hki_tiles(r->wi, 4);
     const int64_t out = (int64_t)hki_tiles(r->ho, 4) * hki_tiles(r->wo, 4);
-    return r->hi * (int64_t)r->wi >= 8 * in && r->ho * (int64_t)r->wo >= 8 * out && r->batch * out >= TILES;
+    return r->hi * (int64_t)r->wi >= 8 * in && r->ho * (int64_t)r->wo >= 8 * out && r->batch * out >= least;
 }
 
 int32_t hki_wino_tiles(const hki_map *m) { return m->batch * hki_tiles(m->nu, 4) * hki_tiles(m->nv, 4); }

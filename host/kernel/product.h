@@ -173,7 +173,7 @@ static inline int32_t hki_taps(int32_t k, int32_t stride, int32_t phase)
 /* Whether minimal filtering can compute the products of this geometry, reshaped; whether its tiles fit the
  * map well enough to be worth it. */
 bool    hki_can_winograd(const hk_conv *r);
-bool    hki_winograd_fits(const hk_conv *r);
+bool    hki_winograd_fits(const hk_conv *r, hk_product product);
 /* Tiles of 4 x 4 outputs. */
 int32_t hki_wino_tiles(const hki_map *m);
 /* As hki_sum_of, for minimal filtering. */

@@ -174,13 +174,14 @@ static void test_channels(void **state)
     }
 }
 
-/* Every kind of a geometry that goes by minimal filtering unless something else is asked for. */
-static void each_filtered(hk_conv g, double density, double error_density)
+/* Every kind of a geometry whose products go by minimal filtering, this one and those back, unless something else
+ * is asked for. */
+static void each_filtered(hk_conv g, hk_product product, double density, double error_density)
 {
     hk_conv whole = g;
     whole.ho = g.hi + 2 * g.ph - 2;
     whole.wo = g.wi + 2 * g.pw - 2;
-    assert_true(hki_can_winograd(&whole) && hki_winograd_fits(&whole));
+    assert_true(hki_can_winograd(&whole) && hki_winograd_fits(&whole, product));
     each_kind(g, density, error_density);
 }
 
@@ -191,13 +192,15 @@ static void test_winograd(void **state)
     (void)state;
     static const int32_t channels[] = { 16, 80, 64, 48 };
     for (int32_t i = 0; i < 4; i++) {
-        each_filtered(conv(8, 8, 7, channels[i], channels[3 - i], 3, 1, 1), 0.6, 1.0);
-        each_filtered(conv(37, 4, 4, channels[i], channels[(i + 1) % 4], 3, 1, 1), 0.5, 0.9);
-        each_filtered(conv(3, 12, 15, 16, channels[i], 3, 1, i % 3), 0.9, 0.4);
+        each_filtered(conv(8, 8, 7, channels[i], channels[3 - i], 3, 1, 1), HK_BACKWARD_INPUT, 0.6, 1.0);
+        each_filtered(conv(37, 4, 4, channels[i], channels[(i + 1) % 4], 3, 1, 1), HK_BACKWARD_INPUT, 0.5, 0.9);
+        each_filtered(conv(3, 12, 15, 16, channels[i], 3, 1, i % 3), HK_BACKWARD_INPUT, 0.9, 0.4);
     }
     hk_conv uneven = conv(6, 8, 10, 32, 16, 3, 1, 0);
     uneven.pw = 2;
-    each_filtered(uneven, 0.7, 1.0);
+    each_filtered(uneven, HK_BACKWARD_INPUT, 0.7, 1.0);
+    each_filtered(conv(33, 7, 8, 16, 32, 3, 1, 1), HK_FORWARD, 0.6, 0.9);
+    each_filtered(conv(3, 27, 25, 32, 16, 3, 1, 2), HK_FORWARD, 0.8, 0.9);
 }
 
 static void test_strides_and_padding(void **state)
