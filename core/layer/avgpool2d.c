@@ -17,7 +17,20 @@ static hk_status infer(hk_node *l, hk_error *e)
     return HK_OK;
 }
 
-static void count_window(const hk_node *l, hk_view x, int b, int yo, int xo, unsigned char *out)
+/* A word of bits at a time: a run of a length that is known becomes vector instructions. */
+HK_PART void add_bits(size_t c, const uint32_t *restrict bits, unsigned char *restrict out)
+{
+    for (; c >= 32; c -= 32, bits++, out += 32)
+        for (uint32_t k = 0; k < 32; k++) out[k] = (unsigned char)(out[k] + (*bits >> k & 1u));
+    for (uint32_t k = 0; k < c; k++) out[k] = (unsigned char)(out[k] + (*bits >> k & 1u));
+}
+
+HK_PART void add_counts(size_t c, const unsigned char *restrict counts, unsigned char *restrict out)
+{
+    for (size_t k = 0; k < c; k++) out[k] = (unsigned char)(out[k] + counts[k]);
+}
+
+HK_PART void count_window(const hk_node *l, hk_view x, int b, int yo, int xo, unsigned char *out)
 {
     const hk_conv *g = &l->conv;
     const size_t c = (size_t)g->ci, words = (c + 31) / 32;
@@ -25,17 +38,12 @@ static void count_window(const hk_node *l, hk_view x, int b, int yo, int xo, uns
     for (int p = 0; p < g->kh; p++)
         for (int q = 0; q < g->kw; q++) {
             const size_t at = hk_pool_row(g, b, yo, xo, p, q);
-            const unsigned char *counts = (const unsigned char *)x.data + at * c;
-            const uint32_t *row = (const uint32_t *)x.data + at * words;
-            if (x.kind == HK_COUNTS)
-                for (size_t k = 0; k < c; k++) out[k] = (unsigned char)(out[k] + counts[k]);
-            else
-                for (size_t k = 0; k < c; k++)
-                    out[k] = (unsigned char)(out[k] + (row[k / 32] >> (k % 32) & 1u));
+            if (x.kind == HK_COUNTS) add_counts(c, (const unsigned char *)x.data + at * c, out);
+            else add_bits(c, (const uint32_t *)x.data + at * words, out);
         }
 }
 
-static void mean_window(const hk_node *l, hk_view x, int b, int yo, int xo, float *out)
+HK_PART void mean_window(const hk_node *l, hk_view x, int b, int yo, int xo, float *out)
 {
     const hk_conv *g = &l->conv;
     const size_t c = (size_t)g->ci;
