@@ -192,7 +192,8 @@ size_t hki_phase_offset(const hk_conv *g, const hki_isa *isa, int a, int b);
 size_t hki_pairs_offset(size_t floats, int32_t c);
 void hki_pack_forward(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
                       float *out, void *pairs);
-void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *w,
+/* forward: the weights as hki_pack_forward has laid them. */
+void hki_pack_input(const hk_kernels *k, const hki_isa *isa, const hk_conv *g, const float *forward,
                     float *out, void *pairs);
 
 /* ---- sizes.c: memory, its layout at the head of that file ---------------------------------------- */

@@ -55,13 +55,15 @@ static void bytes(void **state)
     hk_host_kernels_close(&k);
 }
 
-/* By the host's products and by the core's: gradients, and the weights that a deployment asks for. */
-static void gradients(void **state)
+/* By the host's products and by the core's: gradients, and the weights that a deployment asks for. A vendor's
+ * products read the weights beside what is packed. */
+static void same_as_core(hk_dense_by dense)
 {
-    (void)state;
     hk_host_kernels k;
     hk_error e;
-    assert_int_equal(hk_host_kernels_open(&k, NULL, &e), HK_OK);
+    const hk_host_kernels_cfg cfg = { .products = dense == HK_DENSE_OWN ? HK_WAY_AUTO : HK_WAY_DENSE, .dense = dense };
+    if (dense != HK_DENSE_OWN && !hk_vendor_version(dense)) return;
+    assert_int_equal(hk_host_kernels_open(&k, &cfg, &e), HK_OK);
     const net_case c = { NULL, NULL, NULL, { 6, 6, 16, false }, T, BATCH, EACH_STEP, false, 31 };
     small *a = open_net(&k.table, "standardize=true"), *b = open_net(NULL, "standardize=true");
     random_run(a, &c);
@@ -73,6 +75,14 @@ static void gradients(void **state)
     random_close(a);
     random_close(b);
     hk_host_kernels_close(&k);
+}
+
+static void gradients(void **state)
+{
+    (void)state;
+    same_as_core(HK_DENSE_OWN);
+    same_as_core(HK_DENSE_ONEDNN);
+    same_as_core(HK_DENSE_CBLAS);
 }
 
 int main(void)
