@@ -124,16 +124,19 @@ static void print(const options *o)
         json_object_set_new(j, "split", json_string(hk_split_name[o->split]));
         json_object_set_new(j, "weights", json_string(o->weights));
         json_object_set_new(j, "rates", hk_describe_rates(&o->sums, net));
-        if (o->deploy) put_sizes(o, j);
+        if (o->deploy) {
+            json_object_del(j, "loss");
+            put_sizes(o, j);
+        }
         json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(j);
         return;
     }
-    printf("%s accuracy %.2f %% (%lld of %lld), loss %.4f, firing rate %.2f %%\n",
-           hk_split_name[o->split], 100 * hk_stats_accuracy(&o->sums), (long long)o->sums.correct,
-           (long long)o->sums.seen, hk_stats_loss(&o->sums),
-           100 * hk_stats_mean_rate(&o->sums, net));
+    printf("%s accuracy %.2f %% (%lld of %lld), ", hk_split_name[o->split],
+           100 * hk_stats_accuracy(&o->sums), (long long)o->sums.correct, (long long)o->sums.seen);
+    if (!o->deploy) printf("loss %.4f, ", hk_stats_loss(&o->sums));
+    printf("firing rate %.2f %%\n", 100 * hk_stats_mean_rate(&o->sums, net));
     printf("  weights %s\n", o->weights);
     if (o->deploy) put_sizes(o, NULL);
 }

@@ -68,18 +68,20 @@ static void put_codes(hk_stage *s, const hk_node *l, size_t o, float flip)
             s->w[i * (size_t)s->conv.co + o] = v;
             continue;
         }
-        const size_t word = (o * n / ci + i / ci) * s->words + i % ci / 64;
-        if (v > 0) s->plus[word] |= (uint64_t)1 << i % ci % 64;
-        if (v < 0 && s->minus) s->minus[word] |= (uint64_t)1 << i % ci % 64;
+        uint64_t bit;
+        const size_t at = hk_code_at(s, i / ci, i % ci, o, &bit);
+        if (v > 0) s->plus[at] |= bit;
+        if (v < 0 && s->minus) s->minus[at] |= bit;
     }
 }
 
 static hk_status take(hk_stage *s, hk_error *e)
 {
     const size_t co = (size_t)s->conv.co, each = (size_t)(s->conv.kh * s->conv.kw);
-    s->words = ((size_t)s->conv.ci + 63) / 64;
+    s->words = ((size_t)s->conv.ci + 31) / 32;
+    s->vectors = hk_vector_popcount();
     const bool integer = s->code_bits && s->in.counts;
-    const size_t bits = co * each * s->words, floats = co * each * (size_t)s->conv.ci;
+    const size_t bits = co * hk_window_words(s), floats = co * each * (size_t)s->conv.ci;
     if (integer) s->plus = hk_alloc_zero(bits, sizeof *s->plus);
     if (integer && s->code_bits == 2) s->minus = hk_alloc_zero(bits, sizeof *s->minus);
     if (!integer) s->w = hk_alloc_zero(floats, sizeof *s->w);

@@ -25,10 +25,11 @@ typedef struct hk_stage {
     hk_node       *spiking;              /* weights: the neurons behind, or NULL: the readout      */
     bool           constant;             /* the same input at every step                           */
 
-    /* Products: codes with integer input as bits, [co][kernel positions][words]; with real input,
-     * and float weights, as floats [kh][kw][ci][co]. */
+    /* Products: codes with integer input as bits, [hk_window_words][co], see hk_code_at; with real
+     * input, and float weights, as floats [kh][kw][ci][co]. */
     int32_t        code_bits;
-    size_t         words;                /* of 64 channels                                         */
+    size_t         words;                /* of 32 channels, at one position                        */
+    bool           vectors;              /* of bits: hk_vector_popcount                            */
     uint64_t      *plus, *minus;
     float         *w;
     float         *unit, *mul, *add;     /* [co]; mul NULL: 1                                      */
@@ -60,9 +61,28 @@ enum { HK_FOLDED_LEAK = 1 };
 /* fold.c: all that the weighted layer l and the batch norm behind it (or NULL) become. */
 hk_status hk_fold(hk_stage *s, const hk_node *l, const hk_node *norm, hk_deploy_size *size, hk_error *e);
 
+/* The window under a kernel as one run of bits, 32 bits a word of a position: how many words of 64 it has. */
+static inline size_t hk_window_words(const hk_stage *s)
+{
+    return ((size_t)(s->conv.kh * s->conv.kw) * s->words + 1) / 2;
+}
+
+/* Where the code of input channel c, position p of the kernel and output o has its bit. */
+static inline size_t hk_code_at(const hk_stage *s, size_t p, size_t c, size_t o, uint64_t *bit)
+{
+    const size_t at = p * s->words * 32 + c;
+    *bit = (uint64_t)1 << at % 64;
+    return at / 64 * (size_t)s->conv.co + o;
+}
+
 /* product.c: N of every output of one sample, as floats (exact below 2^24). scratch: hk_product_scratch. */
 size_t hk_product_scratch(const hk_stage *s);
 void   hk_product(const hk_stage *s, const void *x, void *scratch, float *n);
+
+/* integers.c: the same for codes and counts alone; whether this CPU counts the bits of whole vectors. */
+bool   hk_vector_popcount(void);
+size_t hk_integers_scratch(const hk_stage *s);
+void   hk_integers(const hk_stage *s, const uint8_t *x, void *scratch, float *n);
 
 /* run.c: step t of sample b; x and y are maps of s->in and s->out. Returns the neurons that fired. */
 size_t hk_stage_run(hk_stage *s, const void *x, void *y, void *scratch, int b, int t);

@@ -193,19 +193,19 @@ static void rounded(void **state)
         }
 }
 
-/* Population counts of bits against sums of products, at widths around a word. */
+/* Population counts of bits against sums of products, at widths around a word and a block of outputs. */
 static void products(void **state)
 {
     (void)state;
-    static const int32_t widths[] = { 1, 3, 63, 64, 65, 130 };
+    static const int32_t widths[] = { 1, 3, 31, 32, 33, 64, 65, 130 };
     for (int i = 0; i < HK_COUNT(widths); i++)
         for (int bits = 1; bits <= 2; bits++) {
-            enum { CO = 5, SIDE = 4, MOST = 130 * 9 };
+            enum { CO = 37, SIDE = 4, MOST = 130 * 9 };
             const int32_t ci = widths[i];
             const hk_conv g = { 1, SIDE, SIDE, ci, 2, 2, CO, 3, 3, 2, 2, 1, 1, 1 };
             hk_stage s = { .conv = g, .in = { { SIDE, SIDE, ci, false }, true, 1, 15 }, .code_bits = bits,
-                           .words = ((size_t)ci + 63) / 64, .n = 2 * 2 * CO };
-            static uint64_t plus[CO * 9 * 3], minus[CO * 9 * 3], scratch[4 * (SIDE * SIDE + 9) * 3];
+                           .words = ((size_t)ci + 31) / 32, .n = 2 * 2 * CO };
+            static uint64_t plus[CO * 9 * 3], minus[CO * 9 * 3], scratch[4 * ((SIDE + 2) * (SIDE + 2) + 9) * 3];
             static float w[MOST * CO], want[4 * CO], got[4 * CO];
             static uint8_t x[SIDE * SIDE * 130];
             memset(plus, 0, sizeof plus);
@@ -216,18 +216,23 @@ static void products(void **state)
                     for (size_t o = 0; o < CO; o++) {
                         const float v = random_at(1, 51, (p * 130 + c) * CO + o, -1, 1);
                         const int code = bits == 2 && fabsf(v) < 0.3f ? 0 : v < 0 ? -1 : 1;
-                        const size_t at = (o * 9 + p) * s.words + c / 64;
+                        uint64_t bit;
+                        const size_t at = hk_code_at(&s, p, c, o, &bit);
                         w[(p * (size_t)ci + c) * CO + o] = (float)code;
-                        if (code > 0) plus[at] |= (uint64_t)1 << c % 64;
-                        if (code < 0) minus[at] |= (uint64_t)1 << c % 64;
+                        if (code > 0) plus[at] |= bit;
+                        if (code < 0) minus[at] |= bit;
                     }
             s.w = w;
             hk_product(&s, x, NULL, want);
             s.plus = plus;
             s.minus = bits == 2 ? minus : NULL;
             assert_true(hk_product_scratch(&s) <= sizeof scratch);
-            hk_product(&s, x, scratch, got);
-            assert_memory_equal(want, got, sizeof want);
+            for (int vectors = 0; vectors <= hk_vector_popcount(); vectors++) {
+                s.vectors = vectors;
+                memset(got, 0, sizeof got);
+                hk_product(&s, x, scratch, got);
+                assert_memory_equal(want, got, sizeof want);
+            }
         }
 }
 
