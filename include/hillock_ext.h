@@ -167,7 +167,8 @@ typedef struct hk_param {
 /* Adds a parameter to node; w and g are set while carving. */
 hk_param *hk_take_param(hk_mem *m, hk_node *node, const hk_param *like);
 
-/* A value kept for several steps: slot(t), t = 0 the state of rest. */
+/* A value kept for several steps: slot(t), t = 0 the state of rest. With as many slots as steps those of
+ * 1, 2, .. follow each other in memory. */
 typedef struct hk_ring {
     char   *base;
     size_t  stride;
@@ -176,11 +177,12 @@ typedef struct hk_ring {
 
 static inline void *hk_slot(const hk_ring *r, int t)
 {
-    return r->base + (size_t)(t % r->slots) * r->stride;
+    return r->base + (size_t)((t + r->slots - 1) % r->slots) * r->stride;
 }
 
 /* Takes a ring with as many slots as the rule keeps steps (one under an online rule); memory: and
- * under an adjoint one more, for the state before the first step. */
+ * under an adjoint one more, for the state before the first step. In inference layer by layer: one for a
+ * memory, all steps for the rest. */
 hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory);
 
 /* What is taken of STATE between these two, once per layer, is not cleared at the start of a sample: the layer

@@ -33,6 +33,8 @@ typedef struct hk_net_spec {
     bool                constant_input;  /* every step shows the same frame                        */
     int32_t             T, batch;
     bool                learn;           /* false: forward only, running statistics                */
+    bool                layer_major;     /* forward only: a layer runs all T steps before the next, so that a
+                                            product reads its weights once; outputs of T steps are kept */
     const hk_rule_ops  *rule;            /* with learn; without, for what it says of inference     */
     const void         *rule_cfg;
     const hk_loss_ops  *loss;
@@ -113,6 +115,9 @@ struct hk_net {
     hk_watch    *watch;
     void        *watch_self;
 };
+
+/* Whether layers see all steps of a sample at once, in inference. */
+static inline bool hk_by_layer(const hk_net *net) { return net->spec.layer_major && !net->spec.learn; }
 
 /* Steps that sample b of the batch has: 0 for padding. */
 static inline int32_t hk_steps_of(const hk_net *net, int32_t b)

@@ -42,5 +42,5 @@ def infer(case, options, scratch):
                                                          and re.search(options.only or "", v.name))]
     runs = in_turns(variants, folder, options, part="infer")
     mine = [v.name for v in variants if v.side == "ours"]
-    facts = {v.name: differs(runs[mine[0]]["last"], runs[v.name]["last"]) for v in variants if v.side != "ours"}
+    facts = {v.name: differs(runs[mine[0]]["last"], runs[v.name]["last"]) for v in variants if v.name != mine[0]}
     return report.infer(at, options, facts, runs, mine)

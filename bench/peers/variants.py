@@ -61,6 +61,7 @@ ALL = OURS + PEERS
 
 INFER = (
     Variant("hillock", "ours", quick=True),
+    Variant("hillock, layer by layer", "ours", sets=("train.layer_major=true",), quick=True),
     Variant("pytorch, eager", "plain_bptt", quick=True),
     Variant("pytorch, frozen and compiled", "plain_bptt", options=COMPILED),
     Variant("spikingjelly, eager", "spikingjelly_net", quick=True),

@@ -103,7 +103,7 @@ static hk_status bind(hk_node *l, hk_mem *m, hk_error *e)
     hk_take_param(m, l, &p);
     const bool learn = l->net->spec.learn;
     l->state[0] = hk_take_ring(m, learn ? HK_R_TAPE : HK_R_WORK, 2 * c * sizeof(float), false);
-    l->buf[SCALE] = hk_take(m, HK_R_WORK, 4 * c * sizeof(float));
+    l->buf[SCALE] = hk_take(m, HK_R_WORK, (hk_by_layer(l->net) ? (size_t)l->net->spec.T : 1) * 4 * c * sizeof(float));
     if (!learn) return HK_OK;
     l->buf[FORWARD_SUM] = hk_take(m, HK_R_STATE, (size_t)l->shards * 2 * c * sizeof(double));
     l->sum[0] = hk_take(m, HK_R_STATE, (size_t)l->shards * 3 * c * sizeof(double));
@@ -174,12 +174,18 @@ static void move_running(hk_node *l, int t, size_t k, double n, double mean, dou
     *rv = (float)((1 - m) * (double)*rv + m * (n > 1 ? var * n / (n - 1) : var));
 }
 
+/* Scale and shift of step t, which inference layer by layer has of all steps. */
+static float *scale_at(const hk_node *l, int t)
+{
+    return (float *)l->buf[SCALE] + (hk_by_layer(l->net) ? (size_t)(t - 1) * 4 * channels(l) : 0);
+}
+
 static void forward(hk_node *l, int t)
 {
     const hk_kernels *kern = l->net->spec.kernels;
     const size_t c = channels(l);
     float *mean = hk_slot(&l->state[0], t), *inverse = mean + c;
-    float *scale = l->buf[SCALE], *shift = scale + c;
+    float *scale = scale_at(l, t), *shift = scale + c;
     const float offset = hk_offset(l, false);
     const double n = (double)live_rows(l, t);
     if (instant(l)) {
@@ -211,7 +217,7 @@ static void forward(hk_node *l, int t)
 HK_CLONES static void forward_tile(hk_node *l, const hk_tile *a)
 {
     const size_t c = channels(l);
-    const float *restrict scale = l->buf[SCALE], *restrict shift = scale + c;
+    const float *restrict scale = scale_at(l, a->t), *restrict shift = scale + c;
     hk_prefetch(a->x[0] + a->rows * c, a->rows * c);
     for (size_t r = 0; r < a->rows; r++) {
         const float *restrict x = a->x[0] + r * c;

@@ -32,6 +32,8 @@ static bool keeps_used(const hk_node *l)
 {
     return hk_weighted_of(l)->weights || hk_eligible(l) || hk_product_bytes(l).keeps_w;
 }
+/* Whether the product of the first step is that of all: their inputs are there, one after the other. */
+static bool one_product(const hk_node *l) { return hk_by_layer(l->net) && !l->constant; }
 static bool learns(const hk_node *l) { return l->net->spec.learn && l->net->plan.weights; }
 
 /* ---- which trace ------------------------------------------------------------------------------- */
@@ -243,7 +245,7 @@ void hk_weighted_forward(hk_node *l, int t)
         trace_pass p = { l, hk_input(l, 0, t), leak, t == 1 };
         k->parallel(k->self, HK_MAX_SHARD, advance_shard, &p);
     }
-    if (l->constant && t > 1) return;
+    if (t > 1 && (l->constant || one_product(l))) return;
     k->conv_forward(k->self, &l->args, hk_input(l, 0, t), hk_slot(&l->y, t));
 }
 

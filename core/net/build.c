@@ -79,6 +79,14 @@ static bool reaches_readout_directly(const hk_net *net, const hk_node *l)
     return l->memory && l->memory == net->readout;
 }
 
+/* One product for the inputs of all steps. */
+static void widen_products(hk_net *net)
+{
+    for (int32_t i = 0; i < net->n_node; i++)
+        if (net->node[i].ops->operations && !net->node[i].constant)
+            net->node[i].conv.batch = net->spec.T * net->spec.batch;
+}
+
 /* Neighbours whose tile stages run one after another over the same tile. */
 static void make_chains(hk_net *net)
 {
@@ -213,6 +221,7 @@ hk_status hk_net_build(hk_net *net, const hk_net_spec *spec, hk_node *node, hk_p
         for (int k = 0; k < l->spec->n_in; k++)
             if (l->from[k]) l->from[k]->kept = true;
     }
+    if (hk_by_layer(net)) widen_products(net);
     make_chains(net);
     route_errors(net);
     return HK_OK;

@@ -45,6 +45,8 @@ void hk_net_rest(hk_net *net);
 
 /* tile.c: the tile stages of a chain, forward or backward, over all rows. */
 void hk_chain_forward(hk_node *head, int t);
+/* The same, and what comes before them, for the steps 1..T. */
+void hk_chain_forward_all(hk_node *head, int T);
 void hk_chain_backward(hk_node *head, int t);
 /* Floats of scratch that one worker needs, over all chains. */
 size_t hk_tile_scratch(const hk_net *net);

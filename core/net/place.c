@@ -42,7 +42,8 @@ static claim claim_at(hk_net *net, int i)
     hk_node *l = &net->node[i / 2];
     const int back = 2 * net->n_node - 1;
     if (i % 2 == 0) {
-        const size_t bytes = hk_short_lived(l) ? hk_map_bytes(l->rows, l->out) : 0;
+        const size_t steps = hk_by_layer(net) ? (size_t)net->spec.T : 1;
+        const size_t bytes = hk_short_lived(l) ? steps * hk_map_bytes(l->rows, l->out) : 0;
         return (claim){ &l->y_at, bytes, l->index, last_reader(net, l) };
     }
     const bool own = has_error(l) && error_host(net, l) == l;

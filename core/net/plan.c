@@ -32,6 +32,7 @@ hk_param *hk_take_param(hk_mem *m, hk_node *node, const hk_param *like)
 
 int32_t hk_slots(const hk_net *net, bool memory)
 {
+    if (hk_by_layer(net)) return memory ? 1 : net->spec.T;
     if (!net->spec.learn || !net->plan.adjoint) return 1;
     return net->plan.window + (memory ? 1 : 0);
 }
@@ -50,6 +51,13 @@ hk_ring hk_take_ring(hk_mem *m, hk_region r, size_t bytes, bool memory)
 
 void hk_fresh_begin(hk_mem *m, hk_node *l) { l->fresh[0] = l->fresh[1] = m->used[HK_R_STATE]; }
 void hk_fresh_end(hk_mem *m, hk_node *l) { l->fresh[1] = m->used[HK_R_STATE]; }
+
+/* Outputs of all steps in one piece, as products over all of them read and write it. */
+static hk_ring take_steps(hk_mem *m, hk_region r, size_t bytes)
+{
+    const int32_t T = m->net->spec.T;
+    return (hk_ring){ hk_take(m, r, bytes * (size_t)T), bytes, T };
+}
 
 bool hk_short_lived(const hk_node *l)
 {
@@ -74,7 +82,9 @@ static void take_output(hk_node *l, hk_mem *m)
     const bool tape = l->net->spec.learn && l->net->plan.adjoint;
     take_other_output(l, m);
     if (l->inner_y || hk_short_lived(l)) return;
-    if (l->ops->memory)
+    if (hk_by_layer(l->net) && !l->constant)
+        l->y = take_steps(m, HK_R_TAPE, bytes);
+    else if (l->ops->memory)
         l->y = take_slots(m, tape ? HK_R_TAPE : HK_R_STATE, bytes, hk_slots(l->net, true));
     else
         l->y = take_slots(m, HK_R_TAPE, bytes, l->constant ? 1 : hk_slots(l->net, false));
@@ -141,8 +151,10 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
     const hk_net_spec *s = &net->spec;
     net->n_param = 0;
     const size_t in_rows = (size_t)s->batch * (size_t)s->input.shape.h * (size_t)s->input.shape.w;
-    net->x = take_slots(m, HK_R_TAPE, hk_map_bytes(in_rows, s->input),
-                        s->constant_input ? 1 : hk_slots(net, false));
+    const size_t in_bytes = hk_map_bytes(in_rows, s->input);
+    net->x = hk_by_layer(net) && !s->constant_input
+             ? take_steps(m, HK_R_TAPE, in_bytes)
+             : take_slots(m, HK_R_TAPE, in_bytes, s->constant_input ? 1 : hk_slots(net, false));
     if (net->plan.counts)
         net->other_x = take_slots(m, HK_R_STATE, in_rows * (size_t)s->input.shape.c * sizeof(float), 1);
     for (int32_t i = 0; i < net->n_node; i++) HK_TRY(take_node(&net->node[i], m, e));
@@ -168,7 +180,8 @@ static hk_status describe(hk_net *net, hk_mem *m, hk_error *e)
         l->args.work = scratch;
         l->args.id = (uint32_t)i;
         if (hk_short_lived(l))
-            l->y = (hk_ring){ placed ? placed + l->y_at : NULL, 0, 1 };
+            l->y = hk_by_layer(net) ? (hk_ring){ placed ? placed + l->y_at : NULL, hk_map_bytes(l->rows, l->out), s->T }
+                                    : (hk_ring){ placed ? placed + l->y_at : NULL, 0, 1 };
         if (!l->two_faced) l->other.y = l->y;
         if (s->learn && !net->plan.layer_major && !l->inner_dy)
             l->error = (hk_ring){ placed ? placed + l->error_at : NULL, 0, 1 };

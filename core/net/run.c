@@ -113,8 +113,7 @@ void hk_net_forward_layers(hk_net *net)
     net->steps = T;
     for (int t = 1; t <= T; t++) show_frame(net, t);
     for (int32_t i = 0; i < net->n_node; i++)
-        for (int t = 1; t <= T && net->node[i].chain; t++)
-            hk_chain_forward(&net->node[i], t);
+        if (net->node[i].chain) hk_chain_forward_all(&net->node[i], T);
     for (int t = 1; t <= T; t++) {
         hk_loss_value(net, t);
         notify(net, t, HK_AFTER_FORWARD);

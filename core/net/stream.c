@@ -44,6 +44,8 @@ hk_status hk_stream_open(hk_stream *s, hk_net *net, bool learn, int32_t every, h
     memset(s, 0, sizeof *s);
     HK_CHECK(e, net->spec.batch == 1, HK_E_ARG, "stream: the net's batch is %d, expected 1",
              (int)net->spec.batch);
+    HK_CHECK(e, !hk_by_layer(net), HK_E_ARG, "stream: the net runs layer by layer (layer_major), expected step "
+             "by step");
     HK_CHECK(e, every >= 0, HK_E_ARG, "stream: %d steps per update, expected 0 or more", (int)every);
     if (learn) HK_TRY(hk_stream_check(net, e));
     s->net = net;

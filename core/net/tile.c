@@ -10,7 +10,7 @@
 
 typedef struct pass pass;
 typedef void rows_stage(const pass *p, hk_tile *a, float *scratch);
-struct pass { hk_node *head; int t; rows_stage *rows; hk_rows *body; };
+struct pass { hk_node *head; int first, last; rows_stage *rows; hk_rows *body; };   /* steps first..last */
 
 enum { INNER = 2, EXPAND = HK_MAX_IN };     /* scratch arrays of the chain itself */
 
@@ -27,7 +27,7 @@ size_t hk_tile_scratch(const hk_net *net)
     return most;
 }
 
-/* The rows of one shard, tile by tile. */
+/* The rows of one shard, tile by tile, each through all steps of the pass. */
 static void run_shard(void *arg, int shard, int worker)
 {
     const pass *p = arg;
@@ -35,9 +35,9 @@ static void run_shard(void *arg, int shard, int worker)
     const size_t n = (size_t)head->shards, step = head->tile / (size_t)head->out.shape.c;
     const size_t lo = head->rows * (size_t)shard / n, hi = head->rows * ((size_t)shard + 1) / n;
     for (size_t row = lo; row < hi; row += step) {
-        hk_tile a = { .t = p->t, .row = row, .rows = hi - row < step ? hi - row : step,
-                      .shard = shard, .worker = worker };
-        p->rows(p, &a, head->net->scratch + (size_t)worker * head->net->scratch_stride);
+        hk_tile a = { .row = row, .rows = hi - row < step ? hi - row : step, .shard = shard, .worker = worker };
+        for (a.t = p->first; a.t <= p->last; a.t++)
+            p->rows(p, &a, head->net->scratch + (size_t)worker * head->net->scratch_stride);
     }
 }
 
@@ -102,13 +102,26 @@ static bool any_tile(const hk_node *head, bool backward)
     return false;
 }
 
-void hk_chain_forward(hk_node *head, int t)
+static void run_tiles(hk_node *head, int first, int last)
 {
     const hk_kernels *k = head->net->spec.kernels;
+    pass p = { head, first, last, forward_rows, NULL };
+    if (any_tile(head, false)) k->parallel(k->self, head->shards, run_shard, &p);
+}
+
+void hk_chain_forward(hk_node *head, int t)
+{
     if (head->ops->forward) head->ops->forward(head, t);
-    if (!any_tile(head, false)) return;
-    pass p = { head, t, forward_rows, NULL };
-    k->parallel(k->self, head->shards, run_shard, &p);
+    run_tiles(head, t, t);
+}
+
+/* A memory's whole stage needs its tile stage of the step before; learning keeps its order of sums. */
+void hk_chain_forward_all(hk_node *head, int T)
+{
+    const bool apart = head->net->spec.learn || (head->ops->memory && head->ops->forward);
+    for (int t = 1; t <= T && apart; t++) hk_chain_forward(head, t);
+    for (int t = 1; t <= T && !apart && head->ops->forward; t++) head->ops->forward(head, t);
+    if (!apart) run_tiles(head, 1, T);
 }
 
 /* Where the errors of a layer's inputs go. */
@@ -148,7 +161,7 @@ void hk_chain_backward(hk_node *head, int t)
     const hk_kernels *k = head->net->spec.kernels;
     if (!hk_chain_last(head)->learnable) return;
     if (any_tile(head, true)) {
-        pass p = { head, t, backward_rows, NULL };
+        pass p = { head, t, t, backward_rows, NULL };
         k->parallel(k->self, head->shards, run_shard, &p);
     }
     if (head->learnable && head->ops->backward) head->ops->backward(head, t);
@@ -174,7 +187,7 @@ static void own_backward(const pass *p, hk_tile *a, float *scratch)
 static void run_own(hk_node *l, int t, rows_stage *rows, hk_rows *body)
 {
     const hk_kernels *k = l->net->spec.kernels;
-    pass p = { l, t, rows, body };
+    pass p = { l, t, t, rows, body };
     k->parallel(k->self, l->shards, run_shard, &p);
 }
 

@@ -124,6 +124,7 @@ void hk_recipe_spec(const hk_recipe *r, bool learn, bool update, hk_net_spec *ou
         .T = r->train.T,
         .batch = r->train.batch,
         .learn = learn,
+        .layer_major = r->train.layer_major,
         .rule = r->rule,
         .rule_cfg = r->rule_cfg,
         .loss = r->loss,

@@ -33,6 +33,7 @@ typedef struct hk_recipe_train {
     int32_t shards;                      /* pieces of sums, part of what fixes the bits           */
     int32_t precision, products;         /* hk_precision, hk_product_way                          */
     bool    tune;                        /* forms of products by measurement (host/run/choice.h)  */
+    bool    layer_major;                 /* of inference: see hk_net_spec                         */
 } hk_recipe_train;
 
 typedef struct hk_recipe_optim {

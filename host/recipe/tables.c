@@ -56,6 +56,8 @@ static const hk_field train_fields[] = {
                 "form of all products; auto: by the density of each input"),
     HK_ROW_BOOL(hk_recipe_train, tune, 0,
                 "measure the forms of each product on this machine; false: the fixed table"),
+    HK_ROW_BOOL(hk_recipe_train, layer_major, 0,
+                "inference: a layer runs all steps before the next; faster for few samples, keeps T outputs"),
 };
 
 #define TABLE(nm, size, text)                                                                      \

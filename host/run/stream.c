@@ -83,6 +83,7 @@ static hk_status open_parts(hk_streamer *s, const hk_streamer_opts *o, hk_error 
     if (!r->data.steps) r->data.steps = r->train.T;      /* a frame of its own at every step */
     hk_recipe_spec(r, o->learn, o->learn, &spec);
     spec.batch = 1;
+    spec.layer_major = false;                        /* there is no last step to wait for */
     const hk_host_kernels_cfg kernels = hk_recipe_kernels(r, o->threads);
     HK_TRY(hk_engine_open(&s->engine, &spec, &kernels, e));
     if (o->weights) HK_TRY(hk_weights_load(&s->engine.net, o->weights, e));

@@ -39,6 +39,7 @@ typedef struct small {
     const float *x;                      /* [T][batch][h][w][c], or one frame if constant */
     size_t       frame;                  /* floats of a frame */
     hk_batch     batch;
+    bool         infer;                  /* without learning: no rule is needed */
 } small;
 
 /* Keys of a member as "key=value key=value": numbers, true, false, or a word. */
@@ -125,7 +126,7 @@ static inline hk_status small_build(small *s, hk_shape in, int T, int batch, hk_
     n->input = (hk_signal){ in, HK_F32, 1 };
     n->T = T;
     n->batch = batch;
-    n->learn = true;
+    n->learn = !s->infer;
     if (!n->kernels) n->kernels = &hk_kernels_ref;
     s->node = calloc((size_t)s->n, sizeof *s->node);
     s->param = calloc((size_t)hk_net_max_param(n), sizeof *s->param);
