@@ -1,4 +1,5 @@
-/* Event-driven maps: one row of packed weights is added for each input value that is not zero.
+/* Event-driven maps: one row of packed weights is added for each input value that is not zero. Where dense
+ * products multiply pairs of bf16, spikes and counts come in pairs of channels, too, with the same weights.
  *
  * First the block's input is turned into lists. The list of (input row, chunk of channels) holds
  * the values of all columns, in order, so that the window of one output position over that row is
@@ -30,7 +31,14 @@ static size_t row_entries(const hki_map *m) { return (size_t)m->w * (size_t)m->c
 
 static size_t list_rows(const hki_map *m) { return (size_t)m->nb * (size_t)hki_min(m->h, m->rows); }
 
-static int valued(const hki_map *m) { return m->in.kind != HK_BITS; }
+/* Whether an entry is two channels in bf16. */
+static int paired(const hki_map *m) { return PAIR == 2 && m->pairs && m->in.kind != HK_F32; }
+
+/* Whether entries may have values beside them. */
+static int valued(const hki_map *m) { return PAIR == 2 || m->in.kind != HK_BITS; }
+
+/* What the rows of weights of a tap stand for: channels or pairs of them. */
+static int32_t rows_of(const hki_map *m) { return paired(m) ? (m->c + 1) / 2 : m->c; }
 
 size_t HK_NAME(hki_events_bytes)(const hki_map *m)
 {
@@ -62,9 +70,12 @@ HK_INLINE void build_row(const events *e, hk_kind kind, const char *in, size_t r
         const size_t at = row * row_entries(m) + (size_t)m->w * (size_t)c0;
         size_t n = at;
         for (int32_t x = 0; x < m->w; x++) {
+            const char *from = in + (size_t)x * m->pitch;
             start[x] = (uint32_t)n;
-            n = append_position(e->list, e->value, n, kind, in + (size_t)x * m->pitch, c0, count,
-                                (uint32_t)(x * m->c + c0));
+            if (PAIR == 2 && paired(m))
+                n = append_paired(e->list, e->value, n, kind, from, c0, count, (uint32_t)(x * rows_of(m) + c0 / 2));
+            else
+                n = append_position(e->list, e->value, n, kind, from, c0, count, (uint32_t)(x * m->c + c0));
         }
         start[m->w] = (uint32_t)n;
     }
@@ -85,13 +96,16 @@ static void build(const events *e)
         }
 }
 
+/* What an entry does with its row of weights; a row of pairs is as long as one of floats. */
+typedef enum form { ADD, SCALE, PAIRS } form;
+
 /* One tap row of one chunk over one row of outputs. w: packed row (p, q = 0, c = 0). */
-HK_INLINE void add_row(const int nv, const int with_value, const events *e, const uint32_t *start,
+HK_INLINE void add_row(const int nv, const form how, const events *e, const uint32_t *start,
                        const float *w, float *acc)
 {
     enum { MOST = TILE / VL };
     const hki_map *m = e->m;
-    const ptrdiff_t column = (ptrdiff_t)m->c * nv * VL;
+    const ptrdiff_t column = (ptrdiff_t)rows_of(m) * nv * VL;
     const size_t scale = 8 * (size_t)(nv * VL) / TILE;
     for (int32_t v = 0; v < m->nv; v++, acc += nv * VL) {
         const int32_t x = v * m->sx + m->ox;
@@ -105,7 +119,12 @@ HK_INLINE void add_row(const int nv, const int with_value, const events *e, cons
         for (int i = 0; i < nv; i++) sum[i] = vload(acc + i * VL);
         for (; at < end; at++) {
             const float *row = (const float *)(const void *)(base + *at * scale);
-            if (with_value) {
+            if (how == PAIRS) {
+                const ve f = eset((const elem *)(const void *)value++);
+                const elem *pairs = (const elem *)(const void *)row;
+                HK_UNROLL
+                for (int i = 0; i < nv; i++) sum[i] = edot(f, eload(pairs + i * VL * PAIR), sum[i]);
+            } else if (how == SCALE) {
                 const vf f = vset(*value++);
                 HK_UNROLL
                 for (int i = 0; i < nv; i++) sum[i] = vfma(f, vload(row + i * VL), sum[i]);
@@ -119,7 +138,7 @@ HK_INLINE void add_row(const int nv, const int with_value, const events *e, cons
     }
 }
 
-HK_INLINE void add_tile(const int nv, const int with_value, const events *e, const float *weights)
+HK_INLINE void add_tile(const int nv, const form how, const events *e, const float *weights)
 {
     const hki_map *m = e->m;
     const size_t width = (size_t)(nv * VL);
@@ -130,28 +149,30 @@ HK_INLINE void add_tile(const int nv, const int with_value, const events *e, con
         const int32_t y = e->k.y + u * m->sy + p;
         if (y < 0 || y >= m->h) continue;
         const size_t row = (size_t)(s * e->rows + y - e->ylo);
-        add_row(nv, with_value, e,
+        add_row(nv, how, e,
                 e->start + (row * (size_t)e->chunks + (size_t)k) * ((size_t)m->w + 1),
-                weights + (size_t)p * (size_t)m->kw * (size_t)m->c * width,
+                weights + (size_t)p * (size_t)m->kw * (size_t)rows_of(m) * width,
                 e->acc + (size_t)(s * e->k.ru + u) * (size_t)m->nv * width);
+    }
+}
+
+HK_INLINE void add_width(const form how, const events *e, int width, const float *weights)
+{
+    switch (width / VL) {
+    case 1:  add_tile(1, how, e, weights); break;
+    case 2:  add_tile(2, how, e, weights); break;
+    case 4:  add_tile(4, how, e, weights); break;
+#if !defined(__AVX512F__)
+    default: add_tile(8, how, e, weights); break;
+#endif
     }
 }
 
 static void add_any(const events *e, int width, const float *weights)
 {
-    const int with = valued(e->m);
-    switch (width / VL * 2 + with) {
-    case 2:  add_tile(1, 0, e, weights); break;
-    case 3:  add_tile(1, 1, e, weights); break;
-    case 4:  add_tile(2, 0, e, weights); break;
-    case 5:  add_tile(2, 1, e, weights); break;
-    case 8:  add_tile(4, 0, e, weights); break;
-    case 9:  add_tile(4, 1, e, weights); break;
-#if !defined(__AVX512F__)
-    case 16: add_tile(8, 0, e, weights); break;
-    default: add_tile(8, 1, e, weights); break;
-#endif
-    }
+    if (PAIR == 2 && paired(e->m)) add_width(PAIRS, e, width, weights);
+    else if (e->m->in.kind == HK_BITS) add_width(ADD, e, width, weights);
+    else add_width(SCALE, e, width, weights);
 }
 
 void HK_NAME(hki_events)(void *task, int i, int worker)
@@ -173,7 +194,8 @@ void HK_NAME(hki_events)(void *task, int i, int worker)
         const int width = hki_tile_width(m->n, tile, TILE, VL);
         const size_t first = (size_t)tile * TILE;
         memset(e.acc, 0, positions * (size_t)width * sizeof *e.acc);
-        add_any(&e, width, m->weights + first * (size_t)m->kh * (size_t)m->kw * (size_t)m->c);
+        const float *weights = paired(m) ? (const float *)m->pairs : m->weights;
+        add_any(&e, width, weights + first * (size_t)m->kh * (size_t)m->kw * (size_t)rows_of(m));
         store_tile(m, &e.k, e.acc, tile, width);
     }
 }

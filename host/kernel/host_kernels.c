@@ -23,7 +23,7 @@ static const hk_field fields[] = {
     HK_ROW_ENUM(hk_host_kernels_cfg, products, HK_WAY_AUTO, "auto|events|dense|ref", 4,
                 "form of the products; auto chooses by the density of the input"),
     HK_ROW_ENUM(hk_host_kernels_cfg, precision, HK_FP32, "fp32|bf16|auto", 3,
-                "of dense products; auto: bf16 where the processor has it"),
+                "of products; auto: bf16 where the processor has it"),
 };
 
 const hk_info hk_host_kernels_info = {
@@ -104,7 +104,7 @@ static void set_bits(hk_kernels *t, hk_isa_level level)
 static bool has_bf16(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16");
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("bmi2");
 #else
     return false;
 #endif

@@ -10,7 +10,8 @@
  *
  * Packed weights of a map: [tile of n][p][q][c][width of the tile]. Tiles are HKI `tile` channels
  * wide but the last, which takes the smallest of tile, tile/2, .. vl that holds what is left.
- * Where dense products multiply pairs of bf16 there is a second copy, [tile][p][q][c/2][width][2].
+ * Where dense products multiply pairs of bf16 there is a second copy, [tile][p][q][c/2][width][2], of which
+ * spikes and counts add rows, too.
  *
  * A map's outputs are cut into blocks of rows of about `HKI_BLOCK` positions; a task is a block
  * and a range of tiles. Each worker has its own scratch inside `work`.

@@ -51,7 +51,7 @@ static const hk_field train_fields[] = {
     HK_ROW_INT(hk_recipe_train, shards, HK_MAX_SHARD, 1, HK_MAX_SHARD, "1",
                "pieces in which sums are formed, whatever the number of threads"),
     HK_ROW_ENUM(hk_recipe_train, precision, HK_FP32, "fp32|bf16|auto", 3,
-                "of dense products, sums are fp32; auto: bf16 where the processor has it"),
+                "of products, sums are fp32; auto: bf16 where the processor has it"),
     HK_ROW_ENUM(hk_recipe_train, products, HK_WAY_AUTO, "auto|events|dense|ref", 4,
                 "form of all products; auto: by the density of each input"),
     HK_ROW_BOOL(hk_recipe_train, tune, 0,
