@@ -91,6 +91,7 @@ def scaling(case, options, scratch):
     few = options.quick
     steps = options.steps or ([2, 4] if few else [2, 4, 8, 16])
     points = [(T, case.batch) for T in steps] + [(case.T, b) for b in ([2, 8] if few else [8, 16, 64])]
+    points = list(dict.fromkeys(points))
     names = ("hillock stop", "hillock ottt", "hillock bptt", "pytorch bptt, eager", "pytorch ottt, eager")
     variants = [v for v in ALL if v.name in names]
     table = []
