@@ -79,6 +79,9 @@ expect 1 'resume' "$hillock" train digits.yaml --out run
 expect 0 'test accuracy' "$hillock" eval run
 expect 0 '"accuracy"' "$hillock" eval run --json
 expect 0 'val accuracy' "$hillock" eval digits.yaml --weights run/checkpoint/last/weights.safetensors --split val
+"$hillock" eval run --set train.products=ref > by_step
+"$hillock" eval run --set train.products=ref --set train.layer_major=true > by_layer
+cmp by_step by_layer || fail "inference layer by layer says something else"
 expect 1 'fc1.weight' "$hillock" eval digits.yaml --set net.layers.1.out=16 \
     --weights run/checkpoint/last/weights.safetensors
 head -c 100 run/checkpoint/last/weights.safetensors > cut.safetensors
