@@ -229,7 +229,9 @@ typedef struct hk_layer_ops {
     void      (*init)(hk_node *l, hk_rng r);                           /* first values             */
     void      (*prepare)(hk_node *l);                                  /* after weights changed    */
     void      (*reset)(hk_node *l);                                    /* new sample, STATE is 0   */
-    void      (*forward)(hk_node *l, int t);     /* every step; a constant layer works at t = 1 only */
+    /* Every step; a constant layer works at t = 1 only. In inference layer by layer (hk_by_layer) a layer without
+     * memory hears all steps before its tile stage hears the first: what they share has a place for each step. */
+    void      (*forward)(hk_node *l, int t);
     void      (*forward_tile)(hk_node *l, const hk_tile *a);
     void      (*carry)(hk_node *l, int t);       /* all layers have run forward: traces that need them */
     void      (*backward_tile)(hk_node *l, const hk_tile *a);

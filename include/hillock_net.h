@@ -183,11 +183,12 @@ double hk_node_rate(const hk_node *l);
 void hk_net_begin(hk_net *net);                    /* rest, traces 0                               */
 /* Turns the net to a phase: signals, whether statistics are of the batch. */
 void hk_net_phase(hk_net *net, hk_phase phase);
-void hk_net_forward(hk_net *net, int t);           /* all layers, traces advanced; HK_SUMS: t = T  */
+/* All layers, traces advanced; HK_SUMS: t = T. Not with spec.layer_major in inference. */
+void hk_net_forward(hk_net *net, int t);
 /* Step t backwards; t0: first step of the window; error: the loss of step t enters here. */
 void hk_net_backward(hk_net *net, int t, int t0, bool error);
 void hk_net_clear_adjoint(hk_net *net);            /* nothing comes from the future                */
-void hk_net_forward_layers(hk_net *net);           /* layer-major: each layer through all steps    */
+void hk_net_forward_layers(hk_net *net);           /* each layer through all steps before the next */
 void hk_net_backward_layers(hk_net *net);
 void hk_net_segments(hk_net *net);                 /* all steps there and back, by segments        */
 void hk_net_drop(hk_net *net);                     /* gradients to 0, unused                       */

@@ -33,7 +33,7 @@ static hk_status infer(hk_node *l, hk_error *e)
              "layer '%s' (conv2d): input is %dx%d (h, w) with padding %d, expected at least the kernel "
              "%d", l->name, (int)in.h, (int)in.w, (int)c->padding, (int)c->kernel);
     l->out = (hk_signal){ { h / c->stride + 1, w / c->stride + 1, c->out, false }, HK_F32, 1 };
-    l->conv = (hk_conv){ l->net->spec.batch, in.h, in.w, in.c, l->out.shape.h, l->out.shape.w, c->out,
+    l->conv = (hk_conv){ hk_weighted_batch(l), in.h, in.w, in.c, l->out.shape.h, l->out.shape.w, c->out,
                          c->kernel, c->kernel, c->stride, c->stride, c->padding, c->padding,
                          c->groups };
     l->learnable = true;

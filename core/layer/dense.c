@@ -25,7 +25,7 @@ static hk_status infer(hk_node *l, hk_error *e)
              "before it", l->name, (int)in.c, (int)in.h, (int)in.w);
     l->in[0].shape.flat = true;
     l->out = (hk_signal){ { 1, 1, c->out, false }, HK_F32, 1 };
-    l->conv = (hk_conv){ l->net->spec.batch, in.h, in.w, in.c, 1, 1, c->out, in.h, in.w, 1, 1, 0, 0,
+    l->conv = (hk_conv){ hk_weighted_batch(l), in.h, in.w, in.c, 1, 1, c->out, in.h, in.w, 1, 1, 0, 0,
                          1 };
     l->learnable = true;
     return HK_OK;

@@ -34,6 +34,12 @@ static bool keeps_used(const hk_node *l)
 }
 /* Whether the product of the first step is that of all: their inputs are there, one after the other. */
 static bool one_product(const hk_node *l) { return hk_by_layer(l->net) && !l->constant; }
+
+int32_t hk_weighted_batch(const hk_node *l)
+{
+    return (one_product(l) ? l->net->spec.T : 1) * l->net->spec.batch;
+}
+
 static bool learns(const hk_node *l) { return l->net->spec.learn && l->net->plan.weights; }
 
 /* ---- which trace ------------------------------------------------------------------------------- */

@@ -60,6 +60,8 @@ void      hk_weighted_backward(hk_node *l, int t);
 void      hk_weighted_finish(hk_node *l);
 bool      hk_weighted_keeps_input(const hk_node *l);
 double    hk_weighted_operations(const hk_node *l);
+/* Samples of a product: the batch, or in inference layer by layer those of all steps. */
+int32_t   hk_weighted_batch(const hk_node *l);
 
 /* The weights that products take, W^ or W, into out. */
 void      hk_weighted_used(const hk_node *l, float *out);

@@ -23,6 +23,9 @@ static hk_status check_spec(const hk_net_spec *s, hk_error *e)
              "net: shards is %d, expected 1 to %d", (int)s->shards, HK_MAX_SHARD);
     HK_CHECK(e, s->align >= 0 && (s->align & (s->align - 1)) == 0, HK_E_ARG,
              "net: align is %d, expected a power of two", (int)s->align);
+    HK_CHECK(e, !s->layer_major || s->T <= INT32_MAX / s->batch, HK_E_ARG,
+             "net: %d steps of %d samples are too many for inference layer by layer (layer_major)", (int)s->T,
+             (int)s->batch);
     HK_CHECK(e, s->kernels != NULL, HK_E_ARG, "net: no kernels given");
     return HK_OK;
 }
@@ -77,14 +80,6 @@ static hk_node *find_memory(hk_net *net, hk_node *l)
 static bool reaches_readout_directly(const hk_net *net, const hk_node *l)
 {
     return l->memory && l->memory == net->readout;
-}
-
-/* One product for the inputs of all steps. */
-static void widen_products(hk_net *net)
-{
-    for (int32_t i = 0; i < net->n_node; i++)
-        if (net->node[i].ops->operations && !net->node[i].constant)
-            net->node[i].conv.batch = net->spec.T * net->spec.batch;
 }
 
 /* Neighbours whose tile stages run one after another over the same tile. */
@@ -221,7 +216,6 @@ hk_status hk_net_build(hk_net *net, const hk_net_spec *spec, hk_node *node, hk_p
         for (int k = 0; k < l->spec->n_in; k++)
             if (l->from[k]) l->from[k]->kept = true;
     }
-    if (hk_by_layer(net)) widen_products(net);
     make_chains(net);
     route_errors(net);
     return HK_OK;

@@ -107,13 +107,26 @@ void hk_net_backward(hk_net *net, int t, int t0, bool error)
     notify(net, t, HK_AFTER_BACKWARD);
 }
 
+/* A product over all steps reads the slots of those that no sample has, too: silence, not what lay there before. */
+static void silence_rest(const hk_ring *r, int T)
+{
+    if (r->slots > T) memset(hk_slot(r, T + 1), 0, (size_t)(r->slots - T) * r->stride);
+}
+
 void hk_net_forward_layers(hk_net *net)
 {
     const int T = hk_net_steps(net);
+    const bool rest = hk_by_layer(net) && T < net->spec.T;
     net->steps = T;
     for (int t = 1; t <= T; t++) show_frame(net, t);
-    for (int32_t i = 0; i < net->n_node; i++)
-        if (net->node[i].chain) hk_chain_forward_all(&net->node[i], T);
+    if (rest) silence_rest(&net->x, T);
+    for (int32_t i = 0; i < net->n_node; i++) {
+        hk_node *head = &net->node[i];
+        if (!head->chain) continue;
+        hk_chain_forward_all(head, T);
+        for (int32_t k = 0; rest && k < head->chain; k++)
+            if (!head[k].inner_y) silence_rest(&head[k].y, T);
+    }
     for (int t = 1; t <= T; t++) {
         hk_loss_value(net, t);
         notify(net, t, HK_AFTER_FORWARD);

@@ -4,7 +4,7 @@
  * First the block's input is turned into lists. The list of (input row, chunk of channels) holds
  * the values of all columns, in order, so that the window of one output position over that row is
  * one piece of it, from column to column: a loop over the window knows its length and takes no
- * branch per word of bits. An entry is (xi * c + channel) * STEP; the row of weights that it
+ * branch per word of bits. An entry is (xi * c + channel or pair) * STEP; the row of weights that it
  * means lies at that distance from the tap row's base, moved back by the window's first column.
  *
  *   for each tile of output channels             the tile of one position fits the registers

@@ -24,8 +24,9 @@ typedef enum hk_dense_by {
 } hk_dense_by;
 typedef enum hk_product_way { HK_WAY_AUTO, HK_WAY_EVENTS, HK_WAY_DENSE, HK_WAY_REF } hk_product_way;
 
-/* Of dense products: floats; or both operands rounded to bf16 and summed in fp32, which needs AVX-512
- * BF16. Event-driven products, minimal filtering and everything else are fp32 in either case. */
+/* Of dense products: floats; or both operands rounded to bf16 and summed in fp32, which needs AVX-512 BF16.
+ * Events of spikes and counts then multiply weights in bf16, too, where the dense form has them; those of floats,
+ * forward minimal filtering and everything else are fp32 in either case. */
 typedef enum hk_precision { HK_FP32, HK_BF16, HK_PRECISION_AUTO } hk_precision;
 
 /* ---- choices ----------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Lists of the stored values that are not zero, for events_isa.c. One entry per value: its place
+/* Lists of the stored values that are not zero, for events_isa.c. One entry per value, or pair of values: its place
  * (first + channel) * STEP, and the value itself unless it is a bit. Functions append to a list
  * that holds n entries and return the new length; they may write up to HKI_SLACK entries beyond
  * it.

@@ -81,7 +81,7 @@ typedef struct hki_isa {
     double  winograd_map[3], winograd_sum[3];  /* the same beside minimal filtering             */
     /* Share of values that are not zero, from a sample of positions. */
     double (*density)(hk_view x, size_t positions, size_t pitch, size_t channels);
-    /* to[c/2][width][2] as bf16 from from[c][width]; NULL: dense products are of floats. */
+    /* to[c/2][width][2] as bf16 from from[c][width]; NULL: products are of floats. */
     void   (*pairs)(void *to, const float *from, size_t c, size_t width);
     size_t (*events_bytes)(const hki_map *m);
     void   (*events)(void *task, int i, int worker);
@@ -133,6 +133,8 @@ extern const hk_kernels hki_table;
 hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind);
 /* Copies and checks the rows of cfg; level, isa and dense of s are set. */
 hk_status  hki_choose_open(hki_state *s, const hk_host_kernels_cfg *cfg, hk_error *e);
+/* Whether a form wants weights in pairs of bf16, which events of spikes and counts then take, too. */
+bool       hki_takes_pairs(hk_dense_form form);
 /* The instruction set whose dense functions compute a form of our own. */
 const hki_isa *hki_dense_isa(const hki_state *s, hk_dense_form form);
 

@@ -99,11 +99,11 @@ static void conv_forward(void *self, const hk_conv_args *a, hk_view x, float *y)
     const hki_packed parts = hki_packed_at(s, &r, a->packed);
     m.in = hki_repack(g, x, a->work);
     m.weights = (const float *)(const void *)parts.forward;
-    m.pairs = parts.forward_pairs;
     m.out = y;
     const size_t positions = (size_t)r.batch * (size_t)r.hi * (size_t)r.wi;
     const double density = s->isa->density(m.in, positions, m.pitch, (size_t)r.ci);
     const hki_chosen choice = hki_choose(s, &r, HK_FORWARD, x.kind);
+    m.pairs = hki_takes_pairs(choice.form) ? parts.forward_pairs : NULL;
     const bool events = by_events(s, a->id, HK_FORWARD, density, choice);
     if (!events && choice.form == HK_BY_REF) {
         hki_generic_forward(&s->table, a, x, y);

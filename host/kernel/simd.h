@@ -39,7 +39,7 @@ static inline vf vset(float s) { return (vf){ s, s, s, s }; }
 static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
 #endif
 
-/* What dense products multiply: floats, or pairs of bf16 whose products are summed in fp32. */
+/* What dense products, and events of spikes and counts, multiply: floats, or pairs of bf16 whose products are summed in fp32. */
 #if defined(__AVX512BF16__)
 enum { PAIR = 2 };
 typedef uint16_t elem;

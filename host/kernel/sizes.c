@@ -22,10 +22,8 @@ bool hki_filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form ==
 size_t hki_pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product)
 {
     bool any = false;
-    for (int kind = HK_F32; kind <= HK_COUNTS; kind++) {
-        const hk_dense_form form = hki_choose(s, g, product, (hk_kind)kind).form;
-        any |= !hki_filtered(form) && form != HK_BY_FP32 && form != HK_BY_REF;
-    }
+    for (int kind = HK_F32; kind <= HK_COUNTS; kind++)
+        any |= hki_takes_pairs(hki_choose(s, g, product, (hk_kind)kind).form);
     if (!any) return 0;
     return hki_up64(product == HK_FORWARD ? hki_pairs_forward(g, s->isa) : hki_pairs_input(g, s->isa));
 }

@@ -118,14 +118,14 @@ static double least(const operands *o, const hk_kernels *k, const hk_conv_args *
     return best;
 }
 
-/* Least seconds at each of n densities. form: dense in this form; HK_DENSE_FORMS: by events. */
-static hk_status time_form(operands *o, const hk_host_kernels_cfg *cfg, hk_dense_form form, int n,
+/* Least seconds at each of n densities: dense in this form, or by events where it is the dense one, whose packed
+ * weights they may take. */
+static hk_status time_form(operands *o, const hk_host_kernels_cfg *cfg, hk_dense_form form, bool events, int n,
                            const double *density, double *out, hk_error *e)
 {
-    const bool events = form == HK_DENSE_FORMS;
     hk_choice row = *o->row;
     hk_host_kernels_cfg own = *cfg;
-    row.form = events ? HK_BY_FP32 : (int32_t)form;
+    row.form = (int32_t)form;
     row.below = events ? 2 : 0;
     own.products = events ? HK_WAY_EVENTS : HK_WAY_DENSE;
     own.choice = &row;
@@ -196,7 +196,7 @@ static hk_status measure(operands *o, const hk_host_kernels_cfg *cfg, hk_choice 
     for (int form = 0; form < HK_DENSE_FORMS; form++) {
         double took;
         if (!allowed(cfg, level, o->row, (hk_dense_form)form)) continue;
-        HK_TRY(time_form(o, cfg, (hk_dense_form)form, 1, &dense_at, &took, e));
+        HK_TRY(time_form(o, cfg, (hk_dense_form)form, false, 1, &dense_at, &took, e));
         if (any && took >= best) continue;
         any = true;
         best = took;
@@ -204,7 +204,7 @@ static hk_status measure(operands *o, const hk_host_kernels_cfg *cfg, hk_choice 
     }
     HK_CHECK(e, any, HK_E_ARG, "tuning: dense products by %s do not take part in this product",
              hk_dense_name((hk_dense_by)cfg->dense));
-    HK_TRY(time_form(o, cfg, HK_DENSE_FORMS, HK_COUNT(densities), densities, events, e));
+    HK_TRY(time_form(o, cfg, (hk_dense_form)row->form, true, HK_COUNT(densities), densities, events, e));
     row->below = (float)hk_break_even(HK_COUNT(densities), densities, events, best);
     return HK_OK;
 }

@@ -210,8 +210,8 @@ static hk_status load_from(const char *folder, const json_t *j, hk_engine *g, hk
     HK_TRY(hk_run_path(folder, MANIFEST, "", path, e));
     HK_TRY(parse_manifest(path, j, &g->net, p, &recipe, &sum, e));
     HK_CHECK(e, !p->recipe || !strcmp(recipe, hex(p->recipe, text)), HK_E_FORMAT,
-             "%s: the checkpoint is of another recipe (%s, this one is %s); only train.epochs and "
-             "train.threads may change", path, recipe, text);
+             "%s: the checkpoint is of another recipe (%s, this one is %s); only train.epochs, "
+             "train.threads and train.layer_major may change", path, recipe, text);
     HK_TRY(hk_run_path(folder, OPTIMIZER, "", path, e));
     HK_TRY(hk_safetensors_read(path, 0, slots, NULL, e));
     HK_TRY(each_slot(g, slots, path, false, e));

@@ -25,18 +25,19 @@ uint64_t hk_hash(uint64_t hash, const void *data, size_t n)
     return hash;
 }
 
-/* Two values may change when a run is resumed; all others are what its bits depend on. */
+/* What may change when a run is resumed; all else is what its bits depend on. */
 hk_status hk_session_hash(const hk_session_opts *o, const hk_recipe_data *d, uint64_t *hash,
                           hk_error *e)
 {
-    static const char *const free_keys[] = { "train.epochs=1", "train.threads=0" };
-    const char **set = hk_alloc(((size_t)o->n_set + 2) * sizeof *set);
+    static const char *const free_keys[] = { "train.epochs=1", "train.threads=0", "train.layer_major=false" };
+    enum { FREE = HK_COUNT(free_keys) };
+    const char **set = hk_alloc(((size_t)o->n_set + FREE) * sizeof *set);
     HK_CHECK(e, set, HK_E_NOMEM, "no memory for %d assignments", o->n_set);
     for (int i = 0; i < o->n_set; i++) set[i] = o->set[i];
-    for (int i = 0; i < 2; i++) set[o->n_set + i] = free_keys[i];
+    for (int i = 0; i < FREE; i++) set[o->n_set + i] = free_keys[i];
     hk_recipe r;
     char *text = NULL;
-    hk_status st = hk_recipe_read(&r, o->recipe, o->text, set, o->n_set + 2, e);
+    hk_status st = hk_recipe_read(&r, o->recipe, o->text, set, o->n_set + FREE, e);
     hk_free(set);
     if (st != HK_OK) return st;
     r.data.steps = d->steps;

@@ -193,47 +193,66 @@ static void rounded(void **state)
         }
 }
 
+enum { SIDE = 4, MOST_CI = 130, MOST_CO = 64, TAPS = 9 };
+
+typedef struct shape { int32_t co, kernel, stride, padding, top; } shape;
+
+/* Codes of -1, 0 (of two bits) and 1 as floats and as bits. */
+static void put_codes(const hk_stage *s, float *w, uint64_t *plus, uint64_t *minus)
+{
+    const size_t co = (size_t)s->conv.co, ci = (size_t)s->conv.ci, taps = (size_t)(s->conv.kh * s->conv.kw);
+    memset(plus, 0, hk_window_words(s) * co * sizeof *plus);
+    memset(minus, 0, hk_window_words(s) * co * sizeof *minus);
+    for (size_t p = 0; p < taps; p++)
+        for (size_t c = 0; c < ci; c++)
+            for (size_t o = 0; o < co; o++) {
+                const float v = random_at(1, 51, (p * MOST_CI + c) * co + o, -1, 1);
+                const int code = s->code_bits == 2 && fabsf(v) < 0.3f ? 0 : v < 0 ? -1 : 1;
+                uint64_t bit;
+                const size_t at = hk_code_at(s, p, c, o, &bit);
+                w[(p * ci + c) * co + o] = (float)code;
+                if (code > 0) plus[at] |= bit;
+                if (code < 0) minus[at] |= bit;
+            }
+}
+
+static void product(int32_t ci, shape f, int bits)
+{
+    static uint64_t plus[MOST_CO * TAPS * 3], minus[MOST_CO * TAPS * 3];
+    static uint64_t scratch[8 * ((SIDE + 2) * (SIDE + 2) + TAPS) * 3];
+    static float w[MOST_CI * TAPS * MOST_CO], want[SIDE * SIDE * MOST_CO], got[SIDE * SIDE * MOST_CO];
+    static uint8_t x[SIDE * SIDE * MOST_CI];
+    const int32_t out = (SIDE + 2 * f.padding - f.kernel) / f.stride + 1;
+    const hk_conv g = { 1, SIDE, SIDE, ci, out, out, f.co, f.kernel, f.kernel, f.stride, f.stride, f.padding,
+                        f.padding, 1 };
+    hk_stage s = { .conv = g, .in = { { SIDE, SIDE, ci, false }, true, 1, f.top }, .code_bits = bits,
+                   .words = ((size_t)ci + 31) / 32, .n = (size_t)(out * out * f.co) };
+    const float above = (float)f.top + 1;
+    for (size_t k = 0; k < (size_t)(SIDE * SIDE * ci); k++) x[k] = (uint8_t)random_at(1, 50, k, 0, above);
+    put_codes(&s, w, plus, minus);
+    s.w = w;
+    hk_product(&s, x, NULL, want);
+    s.plus = plus;
+    s.minus = bits == 2 ? minus : NULL;
+    assert_true(hk_product_scratch(&s) <= sizeof scratch);
+    for (int vectors = 0; vectors <= hk_vector_popcount(); vectors++) {
+        s.vectors = vectors;
+        memset(got, 0, sizeof got);
+        hk_product(&s, x, scratch, got);
+        assert_memory_equal(want, got, s.n * sizeof *want);
+    }
+}
+
 /* Population counts of bits against sums of products, at widths around a word and a block of outputs. */
 static void products(void **state)
 {
     (void)state;
-    static const int32_t widths[] = { 1, 3, 31, 32, 33, 64, 65, 130 };
+    static const int32_t widths[] = { 1, 3, 31, 32, 33, 64, 65, MOST_CI };
+    static const shape shapes[] = { { 37, 3, 2, 1, 15 }, { 32, 1, 1, 0, 1 }, { MOST_CO, 2, 1, 0, 255 },
+                                    { 5, 3, 1, 1, 60 } };
     for (int i = 0; i < HK_COUNT(widths); i++)
-        for (int bits = 1; bits <= 2; bits++) {
-            enum { CO = 37, SIDE = 4, MOST = 130 * 9 };
-            const int32_t ci = widths[i];
-            const hk_conv g = { 1, SIDE, SIDE, ci, 2, 2, CO, 3, 3, 2, 2, 1, 1, 1 };
-            hk_stage s = { .conv = g, .in = { { SIDE, SIDE, ci, false }, true, 1, 15 }, .code_bits = bits,
-                           .words = ((size_t)ci + 31) / 32, .n = 2 * 2 * CO };
-            static uint64_t plus[CO * 9 * 3], minus[CO * 9 * 3], scratch[4 * ((SIDE + 2) * (SIDE + 2) + 9) * 3];
-            static float w[MOST * CO], want[4 * CO], got[4 * CO];
-            static uint8_t x[SIDE * SIDE * 130];
-            memset(plus, 0, sizeof plus);
-            memset(minus, 0, sizeof minus);
-            for (size_t k = 0; k < (size_t)(SIDE * SIDE * ci); k++) x[k] = (uint8_t)random_at(1, 50, k, 0, 16);
-            for (size_t p = 0; p < 9; p++)
-                for (size_t c = 0; c < (size_t)ci; c++)
-                    for (size_t o = 0; o < CO; o++) {
-                        const float v = random_at(1, 51, (p * 130 + c) * CO + o, -1, 1);
-                        const int code = bits == 2 && fabsf(v) < 0.3f ? 0 : v < 0 ? -1 : 1;
-                        uint64_t bit;
-                        const size_t at = hk_code_at(&s, p, c, o, &bit);
-                        w[(p * (size_t)ci + c) * CO + o] = (float)code;
-                        if (code > 0) plus[at] |= bit;
-                        if (code < 0) minus[at] |= bit;
-                    }
-            s.w = w;
-            hk_product(&s, x, NULL, want);
-            s.plus = plus;
-            s.minus = bits == 2 ? minus : NULL;
-            assert_true(hk_product_scratch(&s) <= sizeof scratch);
-            for (int vectors = 0; vectors <= hk_vector_popcount(); vectors++) {
-                s.vectors = vectors;
-                memset(got, 0, sizeof got);
-                hk_product(&s, x, scratch, got);
-                assert_memory_equal(want, got, sizeof want);
-            }
-        }
+        for (int k = 0; k < HK_COUNT(shapes); k++)
+            for (int bits = 1; bits <= 2; bits++) product(widths[i], shapes[k], bits);
 }
 
 static void refused(void (*add)(small *s), const char *text)
