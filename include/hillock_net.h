@@ -116,8 +116,16 @@ struct hk_net {
     void        *watch_self;
 };
 
-/* Whether layers see all steps of a sample at once, in inference. */
-static inline bool hk_by_layer(const hk_net *net) { return net->spec.layer_major && !net->spec.learn; }
+/* Whether layers see all steps of a sample at once, in inference. A small build has no memory for that. */
+static inline bool hk_by_layer(const hk_net *net)
+{
+#if defined(HK_SMALL)
+    (void)net;
+    return false;
+#else
+    return net->spec.layer_major && !net->spec.learn;
+#endif
+}
 
 /* Steps that sample b of the batch has: 0 for padding. */
 static inline int32_t hk_steps_of(const hk_net *net, int32_t b)
