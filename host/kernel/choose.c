@@ -69,6 +69,8 @@ hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, 
     return (hki_chosen){ form, standard_below(s, form, product, kind) };
 }
 
+bool hki_filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
+
 bool hki_takes_pairs(hk_dense_form form)
 {
     return !hki_filtered(form) && form != HK_BY_FP32 && form != HK_BY_REF;

@@ -133,7 +133,9 @@ extern const hk_kernels hki_table;
 hki_chosen hki_choose(const hki_state *s, const hk_conv *r, hk_product product, hk_kind kind);
 /* Copies and checks the rows of cfg; level, isa and dense of s are set. */
 hk_status  hki_choose_open(hki_state *s, const hk_host_kernels_cfg *cfg, hk_error *e);
-/* Whether a form wants weights in pairs of bf16, which events of spikes and counts then take, too. */
+/* Whether a form is minimal filtering; whether it wants weights in pairs of bf16, which events of spikes and counts
+ * then take, too. */
+bool       hki_filtered(hk_dense_form form);
 bool       hki_takes_pairs(hk_dense_form form);
 /* The instruction set whose dense functions compute a form of our own. */
 const hki_isa *hki_dense_isa(const hki_state *s, hk_dense_form form);
@@ -213,9 +215,8 @@ bool   hki_packs_at_call(const hk_conv *g);
 /* Bytes of the weights in pairs of bf16, where a dense form takes them whatever the operand is. */
 size_t hki_pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product);
 
-/* Whether the code here computes products of this geometry at all; whether this form is minimal filtering. */
+/* Whether the code here computes products of this geometry at all. */
 bool   hki_plain(const hki_state *s, const hk_conv *g);
-bool   hki_filtered(hk_dense_form form);
 /* Scratch of one worker for a map in either form, and for a sum. */
 size_t hki_map_bytes(const hki_state *s, const hki_map *m, hk_dense_form form);
 size_t hki_sum_bytes(const hki_state *s, const hk_conv *g, hk_kind kind);

@@ -15,8 +15,6 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 bool hki_plain(const hki_state *s, const hk_conv *g) { return g->groups == 1 && s->way != HK_WAY_REF; }
 
-bool hki_filtered(hk_dense_form form) { return form == HK_BY_WINOGRAD || form == HK_BY_WINOGRAD_BF16; }
-
 /* ---- packed ---------------------------------------------------------------------------------- */
 
 size_t hki_pairs_bytes(const hki_state *s, const hk_conv *g, hk_product product)
