@@ -218,7 +218,7 @@ static bool open_mark(bench *b, hki_direction way, bool blocked)
 {
     const operands *o = &b->o;
     b->blocked[way] = blocked;
-    b->mark[way] = hki_onednn_create(&o->g, way, b->dense.table.workers, 1, blocked);
+    b->mark[way] = hki_onednn_create(&o->g, way, b->dense.table.workers, 1, false, blocked);
     bool good = b->mark[way] != NULL;
     for (int i = 0; good && i < 3; i++)
         good = (b->theirs[way][i] =

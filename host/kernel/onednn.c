@@ -75,7 +75,18 @@ static dnnl_status_t operation(dnnl_convolution_desc_t *op, hki_direction way, c
     }
 }
 
-static bool make_primitive(hki_onednn *o, const hk_conv *g, bool blocked, size_t *scratch)
+/* Floats may be multiplied as bf16: the library does so with AMX, elsewhere it keeps to floats. */
+static bool set_precision(dnnl_primitive_attr_t attr, bool narrow)
+{
+#  if DNNL_VERSION_MINOR >= 6
+    return !narrow || dnnl_primitive_attr_set_fpmath_mode(attr, dnnl_fpmath_mode_bf16) == dnnl_success;
+#  else
+    (void)attr, (void)narrow;
+    return true;
+#  endif
+}
+
+static bool make_primitive(hki_onednn *o, const hk_conv *g, bool narrow, bool blocked, size_t *scratch)
 {
     dnnl_memory_desc_t any[3];
     dnnl_convolution_desc_t op, forward;
@@ -85,6 +96,7 @@ static bool make_primitive(hki_onednn *o, const hk_conv *g, bool blocked, size_t
         describe(any, g, blocked ? dnnl_format_tag_any : dnnl_nhwc, dnnl_format_tag_any) &&
         dnnl_primitive_attr_create(&attr) == dnnl_success &&
         dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success &&
+        set_precision(attr, narrow) &&
         operation(&forward, HKI_FORWARD, g, any) == dnnl_success &&
         dnnl_primitive_desc_create(&hint, &forward, attr, o->engine, NULL) == dnnl_success &&
         operation(&op, o->way, g, any) == dnnl_success &&
@@ -138,7 +150,7 @@ static bool make_import(hki_onednn *o)
     return ok;
 }
 
-hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies,
+hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool narrow,
                               bool blocked)
 {
     hki_onednn *o = hk_alloc_zero(1, sizeof *o);
@@ -152,7 +164,7 @@ hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, 
     const bool ok =
         dnnl_engine_create(&o->engine, dnnl_cpu, 0) == dnnl_success &&
         dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags) == dnnl_success &&
-        make_primitive(o, g, blocked, &scratch) && make_import(o);
+        make_primitive(o, g, narrow, blocked, &scratch) && make_import(o);
     omp_set_num_threads(before);
     if (ok) return o;
     hki_onednn_destroy(o);
@@ -251,10 +263,10 @@ void hki_onednn_run(const hki_onednn *o, int copy, const void *a, void *w, void 
 
 const char *hki_onednn_version(void) { return NULL; }
 
-hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies,
+hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool narrow,
                               bool blocked)
 {
-    (void)g, (void)way, (void)threads, (void)copies, (void)blocked;
+    (void)g, (void)way, (void)threads, (void)copies, (void)narrow, (void)blocked;
     return NULL;
 }
 

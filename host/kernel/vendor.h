@@ -16,10 +16,10 @@ typedef struct hki_onednn hki_onednn;
 
 const char *hki_onednn_version(void);                    /* NULL: not in this build */
 
-/* threads: how many one call uses. copies: how many calls may run at once. blocked: signals in the
- * layout that the library likes best, which is not ours; for measurements. NULL: no memory, or the
- * library has no such convolution. */
-hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies,
+/* threads: how many one call uses. copies: how many calls may run at once. narrow: it may multiply in bf16, which it
+ * does where the processor has AMX. blocked: signals in the layout that the library likes best, which is not ours;
+ * for measurements. NULL: no memory, or the library has no such convolution. */
+hki_onednn *hki_onednn_create(const hk_conv *g, hki_direction way, int threads, int copies, bool narrow,
                               bool blocked);
 void        hki_onednn_destroy(hki_onednn *o);           /* NULL is allowed */
 

@@ -59,9 +59,9 @@ static const hki_prepared *add(hki_state *s, const hk_conv *g, hki_direction way
     p->nb = hki_min(p->nb, g->batch);
     hk_conv part = *g;
     part.batch = p->nb;
-    p->shard = hki_onednn_create(&part, way, 1, s->workers, false);
+    p->shard = hki_onednn_create(&part, way, 1, s->workers, s->level == HK_LEVEL_BF16, false);
     part.batch = g->batch % p->nb;
-    if (part.batch) p->last = hki_onednn_create(&part, way, 1, s->workers, false);
+    if (part.batch) p->last = hki_onednn_create(&part, way, 1, s->workers, s->level == HK_LEVEL_BF16, false);
     /* Both shards read the same packed weights. */
     const bool good = p->shard && hki_onednn_bytes(p->shard, HKI_W) <= weight_room(g)
                       && (!part.batch || (p->last && hki_onednn_same_weights(p->shard, p->last)));

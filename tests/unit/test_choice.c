@@ -85,6 +85,24 @@ static hk_choice row_of(const problem *p, int32_t product, int32_t form, float b
 
 static bool half(int32_t form) { return form == HK_BY_BF16 || form == HK_BY_WINOGRAD_BF16; }
 
+/* oneDNN may multiply in bf16 then, with AMX; elsewhere it keeps to floats. */
+static void vendor_in_bf16(void **state)
+{
+    (void)state;
+    if (!has_bf16() || !hk_vendor_version(HK_DENSE_ONEDNN)) skip();
+    problem p;
+    problem_open(&p, (hk_conv){ 3, 9, 9, 20, 9, 9, 70, 3, 3, 1, 1, 1, 1, 1 }, HK_F32, 0.4, 0.4);
+    for (int32_t product = HK_FORWARD; product < HK_PRODUCTS; product++) {
+        const hk_choice row = row_of(&p, product, HK_BY_ONEDNN, 0);
+        const hk_host_kernels_cfg cfg = { .precision = HK_BF16, .threads = 2, .choice = &row, .n_choice = 1 };
+        const answer r = run(&p, product, cfg);
+        assert_int_equal(r.stat.form[product], HK_BY_ONEDNN);
+        right(&p, product, r.out, true, false);
+        block_free(r.out);
+    }
+    problem_close(&p);
+}
+
 /* The form that computes what the row asks for: minimal filtering has its shapes. */
 static int32_t taken(const problem *p, int32_t form)
 {
@@ -261,7 +279,7 @@ static void tuned_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_decide), cmocka_unit_test(floats_among_bf16),
+        cmocka_unit_test(rows_decide), cmocka_unit_test(vendor_in_bf16), cmocka_unit_test(floats_among_bf16),
         cmocka_unit_test(other_rows),  cmocka_unit_test(rows_refused),
         cmocka_unit_test(break_even),  cmocka_unit_test(tuned_rows),
     };
