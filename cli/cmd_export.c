@@ -94,7 +94,7 @@ int hk_cmd_export(int argc, char **argv)
     static const struct argp_option rows[] = {
         { "out", 'o', "DIR", 0, "Folder of the C files, or the compact file", 0 },
         { "target", 't', "TARGET", 0, "c (default): C for a microcontroller; compact: a safetensors "
-          "file for eval, weights of one or two bits as codes", 0 },
+          "file for eval, weights of one or two bits as codes, norms folded", 0 },
         { "weights", 'w', "FORM", 0, "Constants in flash: f32 (default), f16 or i8 (per channel)", 0 },
         { "from", 'f', "FILE", 0, "safetensors with the weights (of a run: its best checkpoint)", 0 },
         { "samples", KEY_SAMPLES, "TRAIN,TEST", 0, "Also write so many samples of each split", 0 },

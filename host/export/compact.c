@@ -4,6 +4,7 @@
 #include "io/file.h"
 #include "run/codes.h"
 #include "run/engine.h"
+#include "run/norms.h"
 
 #include <string.h>
 
@@ -20,6 +21,14 @@ static hk_status shape(hk_recipe *r, hk_error *e)
     return st;
 }
 
+/* Bytes of parameter k of l in the file: codes and a scale per output; scale and shift of a norm. */
+static size_t stored(const hk_node *l, int32_t k)
+{
+    const hk_param *p = l->param[k];
+    if (hk_norm_folds(l)) return k < 2 ? p->n * sizeof(float) : 0;
+    return p->code_bits ? (p->n * (size_t)p->code_bits + 7) / 8 + 4 * (size_t)p->dim[0] : p->n * sizeof(float);
+}
+
 static hk_status write(hk_recipe *r, hk_engine *g, const hk_export_opts *o, hk_export_result *out,
                        hk_error *e)
 {
@@ -31,13 +40,12 @@ static hk_status write(hk_recipe *r, hk_engine *g, const hk_export_opts *o, hk_e
     HK_TRY(hk_engine_open(g, &spec, &kernels, e));
     if (o->weights) HK_TRY(hk_weights_load(&g->net, o->weights, e));
     HK_TRY(hk_codes_save(&g->net, o->out, NULL, e));
-    for (int32_t i = 0; i < g->net.n_param; i++) {
-        const hk_param *p = &g->net.param[i];
-        out->memory += p->n * sizeof(float);
-        out->constants += p->code_bits
-                              ? (p->n * (size_t)p->code_bits + 7) / 8 + 4 * (size_t)p->dim[0]
-                              : p->n * sizeof(float);
-    }
+    for (int32_t i = 0; i < g->net.n_node; i++)
+        for (int32_t k = 0; k < g->net.node[i].n_param; k++) {
+            const hk_param *p = g->net.node[i].param[k];
+            out->memory += p->n * sizeof(float);
+            out->constants += stored(&g->net.node[i], k);
+        }
     out->n_node = g->net.n_node;
     out->n_param = g->net.n_param;
     return HK_OK;

@@ -103,6 +103,23 @@ hk_status hk_arrays_add(hk_arrays *list, const char *name, hk_dtype t, int rank,
     return HK_OK;
 }
 
+void hk_arrays_drop(hk_arrays *list, const char *name)
+{
+    hk_array *a = hk_arrays_find(list, name);
+    const size_t at = (size_t)(a - list->at);
+    hk_array_clear(a);
+    memmove(a, a + 1, ((size_t)list->n - at - 1) * sizeof *a);
+    list->n--;
+}
+
+hk_status hk_array_expect(const hk_array *a, hk_dtype t, size_t n, const char *file, hk_error *err)
+{
+    HK_CHECK(err, a->dtype == t && a->rank == 1 && (size_t)a->dim[0] == n, HK_E_FORMAT,
+             "%s: tensor '%s' is %s of %zu values, expected %s [%zu]", file, a->name,
+             hk_dtype_name(a->dtype), hk_array_count(a), hk_dtype_name(t), n);
+    return HK_OK;
+}
+
 void hk_array_clear(hk_array *a)
 {
     hk_free(a->name);

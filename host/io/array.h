@@ -71,6 +71,12 @@ hk_array *hk_arrays_find(const hk_arrays *list, const char *name);
 hk_status hk_arrays_add(hk_arrays *list, const char *name, hk_dtype t, int rank,
                         const int64_t *dims, const void *data, hk_error *err);
 
+/* Takes the array of that name out of the list; there must be one. */
+void hk_arrays_drop(hk_arrays *list, const char *name);
+
+/* E_FORMAT, with file, tensor, what it is and what was expected, unless a is n values of type t in a row. */
+hk_status hk_array_expect(const hk_array *a, hk_dtype t, size_t n, const char *file, hk_error *err);
+
 /* Frees everything and leaves an empty list / array; a zeroed one is legal. */
 void hk_arrays_clear(hk_arrays *list);
 void hk_array_clear(hk_array *a);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "norms.h"
 
 static const float value_of[2][4] = { { -1, 1 }, { 0, 1, -1 } };        /* [bits - 1][code] */
 
@@ -52,9 +53,13 @@ static hk_status collect(const hk_param *p, hk_arrays *out, hk_error *e)
 
 hk_status hk_codes_collect(const hk_net *net, hk_arrays *out, hk_error *e)
 {
-    for (int32_t i = 0; i < net->n_param; i++) {
-        const hk_param *p = &net->param[i];
-        HK_TRY(p->code_bits ? collect(p, out, e) : hk_param_collect(p, "", p->w, out, e));
+    for (int32_t i = 0; i < net->n_node; i++) {
+        const hk_node *l = &net->node[i];
+        if (hk_norm_folds(l)) HK_TRY(hk_norm_collect(l, out, e));
+        for (int32_t k = 0; k < l->n_param && !hk_norm_folds(l); k++) {
+            const hk_param *p = l->param[k];
+            HK_TRY(p->code_bits ? collect(p, out, e) : hk_param_collect(p, "", p->w, out, e));
+        }
     }
     return HK_OK;
 }
@@ -70,14 +75,6 @@ hk_status hk_codes_save(const hk_net *net, const char *path, const hk_meta *meta
 
 /* ---- in ------------------------------------------------------------------------------------------ */
 
-static hk_status check(const hk_array *a, hk_dtype t, size_t n, const char *file, hk_error *e)
-{
-    HK_CHECK(e, a->dtype == t && a->rank == 1 && (size_t)a->dim[0] == n, HK_E_FORMAT,
-             "%s: tensor '%s' is %s of %zu values, expected %s [%zu]", file, a->name,
-             hk_dtype_name(a->dtype), hk_array_count(a), hk_dtype_name(t), n);
-    return HK_OK;
-}
-
 static hk_status decode(const hk_param *p, const hk_array *codes, const float *scale,
                         const char *file, float *out, hk_error *e)
 {
@@ -92,15 +89,6 @@ static hk_status decode(const hk_param *p, const hk_array *codes, const float *s
     return HK_OK;
 }
 
-static void drop(hk_arrays *list, const char *name)
-{
-    hk_array *a = hk_arrays_find(list, name);
-    const size_t at = (size_t)(a - list->at);
-    hk_array_clear(a);
-    memmove(a, a + 1, ((size_t)list->n - at - 1) * sizeof *a);
-    list->n--;
-}
-
 static hk_status expand(const hk_param *p, hk_arrays *list, const char *file, hk_error *e)
 {
     char code_name[HK_PARAM_NAME], scale_name[HK_PARAM_NAME], name[HK_PARAM_NAME];
@@ -110,15 +98,15 @@ static hk_status expand(const hk_param *p, hk_arrays *list, const char *file, hk
     if (!codes && !scale) return HK_OK;
     HK_CHECK(e, codes && scale, HK_E_FORMAT, "%s: tensor '%s' is missing beside '%s'", file,
              codes ? scale_name : code_name, codes ? code_name : scale_name);
-    HK_TRY(check(codes, HK_DT_U8, code_bytes(p), file, e));
-    HK_TRY(check(scale, HK_DT_F32, outputs(p), file, e));
+    HK_TRY(hk_array_expect(codes, HK_DT_U8, code_bytes(p), file, e));
+    HK_TRY(hk_array_expect(scale, HK_DT_F32, outputs(p), file, e));
     for (int d = 0; d < p->file_rank; d++) dims[d] = p->file_dim[d];
     HK_TRY(hk_arrays_add(list, hk_param_name(p, "", name), HK_DT_F32, p->file_rank, dims, NULL, e));
     codes = hk_arrays_find(list, code_name);         /* the list may have moved */
     scale = hk_arrays_find(list, scale_name);
     HK_TRY(decode(p, codes, scale->data, file, list->at[list->n - 1].data, e));
-    drop(list, code_name);
-    drop(list, scale_name);
+    hk_arrays_drop(list, code_name);
+    hk_arrays_drop(list, scale_name);
     return HK_OK;
 }
 

@@ -15,7 +15,7 @@
 
 #include "weights.h"
 
-/* Appends all parameters and buffers, weights that have codes as codes and scales. */
+/* Appends all parameters and buffers, weights that have codes as codes and scales, norms as norms.h has them. */
 hk_status hk_codes_collect(const hk_net *net, hk_arrays *out, hk_error *e);
 
 /* Replaces codes and scales of the net's layers by weights, scale times code. E_FORMAT: a scale without

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "codes.h"
+#include "norms.h"
 #include "io/words.h"
 
 char *hk_param_name(const hk_param *p, const char *prefix, char *out)
@@ -148,6 +149,7 @@ hk_status hk_weights_load(hk_net *net, const char *path, hk_error *e)
     hk_arrays list = { 0 };
     HK_TRY(hk_safetensors_read(path, 0, &list, NULL, e));
     hk_status st = hk_codes_expand(net, &list, path, e);
+    if (st == HK_OK) st = hk_norms_expand(net, &list, path, e);
     if (st == HK_OK) st = hk_weights_apply(net, &list, path, e);
     hk_arrays_clear(&list);
     return st;

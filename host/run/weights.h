@@ -31,7 +31,7 @@ hk_status hk_param_apply(const hk_param *p, const char *prefix, const hk_arrays 
  * parameter must be there; messages name file, tensor, expected, found and the nearest name. */
 hk_status hk_weights_apply(hk_net *net, const hk_arrays *in, const char *file, hk_error *e);
 
-/* The same with a safetensors file; load takes codes as well (codes.h). */
+/* The same with a safetensors file; load takes codes and folded norms as well (codes.h, norms.h). */
 hk_status hk_weights_save(const hk_net *net, const char *path, const hk_meta *meta, hk_error *e);
 hk_status hk_weights_load(hk_net *net, const char *path, hk_error *e);
 

@@ -7,6 +7,7 @@
 
 #include "layer/codes.h"
 #include "run/codes.h"
+#include "run/norms.h"
 
 enum { N = 40, OUT = 3, MOST = N * OUT };
 
@@ -91,12 +92,15 @@ static void fixed_point(void **state)
 
 static const char *form;
 
+static const char *norm;                 /* keys of a batch norm, or NULL: none */
+
 static void layers(small *s, const char *neuron, const char *readout)
 {
     char conv[64], dense[64];
     hk_format(conv, sizeof conv, "out=6 padding=1 groups=2 weights=%s", form);
     hk_format(dense, sizeof dense, "out=3 weights=%s", form);
     small_layer(s, &hk_layer_conv2d, "conv1", conv);
+    if (norm) small_layer(s, &hk_layer_batchnorm, "bn1", norm);
     spiking_layer(s, "lif1", NULL, neuron);
     small_layer(s, &hk_layer_avgpool2d, "pool", NULL);
     small_layer(s, &hk_layer_flatten, "flat", NULL);
@@ -180,6 +184,67 @@ static void files(void **state)
     remove(PATH);
 }
 
+static small *inferring(void)
+{
+    net_case c = a_case();
+    small *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->infer = true;
+    form = "binary";
+    layers(s, c.neuron, c.readout);
+    small_loss(s, &hk_loss_ce, NULL, EACH_STEP);
+    small_open(s, c.in, c.T, c.batch);
+    random_weights(s, c.seed);
+    return s;
+}
+
+static void say(small *s, float *out)
+{
+    hk_error e;
+    const net_case c = a_case();
+    float *x = random_input(&c, 3);
+    s->x = x;
+    s->batch = (hk_batch){ .n = c.batch, .frame = small_frame, .self = s };
+    if (hk_net_infer(&s->net, &s->batch, NULL, &e)) fail_msg("%s", e.text);
+    memcpy(out, hk_net_output(&s->net), 12 * sizeof *out);
+    free(x);
+}
+
+/* A norm as scale and shift: the same bits, whatever its eps; one of several sets is kept as it is. */
+static void norms(void **state)
+{
+    (void)state;
+    static const char *const keys[] = { "eps=1e-5", "eps=0.001", "eps=0.3", "running_steps=2" };
+    for (int i = 0; i < HK_COUNT(keys); i++) {
+        hk_error e;
+        float want[12], got[12];
+        hk_arrays list = { 0 };
+        norm = keys[i];
+        small *a = inferring(), *b = inferring();
+        if (hk_codes_save(&a->net, PATH, NULL, &e)) fail_msg("%s", e.text);
+        for (int k = 0; k < b->net.n_param; k++)
+            for (size_t j = 0; j < b->param[k].n; j++) b->param[k].w[j] = 0.125f;
+        if (hk_weights_load(&b->net, PATH, &e)) fail_msg("%s", e.text);
+        say(a, want);
+        say(b, got);
+        assert_true(largest(12, want) > 0.01);
+        assert_memory_equal(want, got, sizeof want);
+        if (hk_safetensors_read(PATH, 0, &list, NULL, &e)) fail_msg("%s", e.text);
+        assert_int_equal(hk_arrays_find(&list, "bn1.scale") != NULL, i < 3);
+        assert_int_equal(hk_arrays_find(&list, "bn1.running_var") != NULL, i == 3);
+        if (i < 3) {
+            hk_arrays_drop(&list, "bn1.shift");
+            assert_int_equal(hk_norms_expand(&a->net, &list, "f", &e), HK_E_FORMAT);
+            assert_non_null(strstr(e.text, "bn1.shift"));
+        }
+        hk_arrays_clear(&list);
+        random_close(a);
+        random_close(b);
+    }
+    norm = NULL;
+    remove(PATH);
+}
+
 static void refusal(void **state)
 {
     (void)state;
@@ -198,7 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known), cmocka_unit_test(differences), cmocka_unit_test(fixed_point),
-        cmocka_unit_test(in_a_net), cmocka_unit_test(files), cmocka_unit_test(refusal),
+        cmocka_unit_test(in_a_net), cmocka_unit_test(files), cmocka_unit_test(norms), cmocka_unit_test(refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
