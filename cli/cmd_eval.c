@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +81,7 @@ static bool tick(void *self, const hk_stats *sums, int64_t done, int64_t all)
                       .epochs = 1,
                       .batch = done,
                       .batches = all,
-                      .loss = hk_stats_loss(sums),
+                      .loss = o->deploy ? NAN : hk_stats_loss(sums),
                       .accuracy = hk_stats_accuracy(sums),
                       .rate = hk_stats_mean_rate(sums, net),
                       .resident_bytes = hk_resident_peak(),

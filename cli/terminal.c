@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "terminal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,14 @@ static void seconds_text(double s, char *out, size_t cap)
 
 static void compose(const char *head, const hk_progress *p, char *out, size_t cap)
 {
-    char left[32], memory[32];
+    char left[32], memory[32], loss[32] = "";
     hk_cli_bytes((double)p->resident_bytes, memory);
+    if (!isnan(p->loss)) snprintf(loss, sizeof loss, "  loss %.4f", p->loss);
     int n = snprintf(out, cap,
-                     "%sepoch %lld/%lld %-5s %3.0f %%  loss %.4f  accuracy %.2f %%  firing %.1f %%  "
+                     "%sepoch %lld/%lld %-5s %3.0f %%%s  accuracy %.2f %%  firing %.1f %%  "
                      "%.0f samples/s  %s",
                      head ? head : "", (long long)p->epoch, (long long)p->epochs,
-                     hk_split_name[p->split], 100.0 * (double)p->batch / (double)p->batches, p->loss, 100 * p->accuracy,
+                     hk_split_name[p->split], 100.0 * (double)p->batch / (double)p->batches, loss, 100 * p->accuracy,
                      100 * p->rate, p->samples_per_second, memory);
     if (p->seconds_left <= 0 || n < 0 || (size_t)n >= cap) return;
     seconds_text(p->seconds_left, left, sizeof left);
