@@ -141,6 +141,8 @@ typedef struct hk_info {
 
 /* Sets every field of cfg (info->cfg_size bytes) to its default. */
 void hk_fields_default(const hk_info *info, void *cfg);
+/* The field of that name; NULL: none. */
+const hk_field *hk_field_find(const hk_info *info, const char *name);
 /* Sets or reads one field. Set checks the range; E_ARG names member, key, range and value. */
 hk_status hk_field_set(const hk_info *info, const hk_field *f, void *cfg, double value, hk_error *e);
 double    hk_field_get(const hk_field *f, const void *cfg);

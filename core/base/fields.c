@@ -33,6 +33,13 @@ hk_status hk_field_set(const hk_info *info, const hk_field *f, void *cfg, double
     return HK_OK;
 }
 
+const hk_field *hk_field_find(const hk_info *info, const char *name)
+{
+    for (int i = 0; i < info->n_fields; i++)
+        if (strcmp(info->fields[i].name, name) == 0) return &info->fields[i];
+    return NULL;
+}
+
 double hk_field_get(const hk_field *f, const void *cfg)
 {
     const char *p = (const char *)cfg + f->offset;

@@ -191,9 +191,10 @@ hk_status hk_net_infer(hk_net *net, const hk_batch *batch, hk_result *out, hk_er
     net->batch = batch;
     net->training = false;
     hk_net_begin(net);
-    const int T = hk_net_steps(net);
-    if (hk_by_layer(net)) hk_net_forward_layers(net);
-    for (int t = 1; t <= T && !hk_by_layer(net); t++) hk_net_forward(net, t);
+    if (hk_by_layer(net))
+        hk_net_forward_layers(net);
+    else
+        for (int t = 1; t <= hk_net_steps(net); t++) hk_net_forward(net, t);
     if (out) *out = net->result;
     return HK_OK;
 }

@@ -18,10 +18,7 @@ static const hk_param *param_of(const hk_node *l, const char *name)
 
 static double key(const hk_node *l, const char *name)
 {
-    for (int i = 0; i < l->ops->info.n_fields; i++)
-        if (strcmp(l->ops->info.fields[i].name, name) == 0)
-            return hk_field_get(&l->ops->info.fields[i], l->spec->cfg);
-    return 0;
+    return hk_field_get(hk_field_find(&l->ops->info, name), l->spec->cfg);
 }
 
 /* The norm of the membrane: U = factor m + offset in channel o; false: none. */

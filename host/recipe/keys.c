@@ -9,13 +9,6 @@
 
 enum { NAMES = 128 };
 
-static const hk_field *find(const hk_info *info, const char *key)
-{
-    for (int i = 0; i < info->n_fields; i++)
-        if (strcmp(info->fields[i].name, key) == 0) return &info->fields[i];
-    return NULL;
-}
-
 /* ---- one value ------------------------------------------------------------------------------- */
 
 /* A float whose default is NaN has a second way of being: null. */
@@ -176,7 +169,7 @@ hk_status hk_keys_read(const hk_keys *k, const hk_tree *map, hk_error *e)
         if (is_other(k, c->key)) continue;
         const hk_field *f = NULL;
         for (int i = 0; i < k->n_target && !f; i++) {
-            f = find(k->target[i].info, c->key);
+            f = hk_field_find(k->target[i].info, c->key);
             if (f) HK_TRY(hk_key_set(k->section, k->target[i].info, f, k->target[i].cfg, c, e));
         }
         if (!f) return unknown(k, c, e);

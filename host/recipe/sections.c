@@ -58,9 +58,7 @@ static hk_status read_augment(const hk_tree *map, hk_augment_cfg *cfg, hk_error 
 /* Some data sets have `classes` among their own keys; then that is where it is read. */
 static const hk_field *own_classes(const hk_recipe_data *d)
 {
-    for (int i = 0; d->ops && i < d->ops->info.n_fields; i++)
-        if (strcmp(d->ops->info.fields[i].name, "classes") == 0) return &d->ops->info.fields[i];
-    return NULL;
+    return d->ops ? hk_field_find(&d->ops->info, "classes") : NULL;
 }
 
 static hk_status read_classes(hk_recipe_data *d, const hk_tree *map, hk_error *e)

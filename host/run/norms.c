@@ -15,10 +15,7 @@ bool hk_norm_folds(const hk_node *l)
 
 static double eps_of(const hk_node *l)
 {
-    for (int i = 0; i < l->ops->info.n_fields; i++)
-        if (strcmp(l->ops->info.fields[i].name, "eps") == 0)
-            return hk_field_get(&l->ops->info.fields[i], l->spec->cfg);
-    return 0;
+    return hk_field_get(hk_field_find(&l->ops->info, "eps"), l->spec->cfg);
 }
 
 static char *name_of(const hk_node *l, const char *what, char *out)
